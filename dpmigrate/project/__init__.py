@@ -24,8 +24,8 @@ Ready = dict[tuple[str, bytes | None], "ModuleInfo"]
 """Parsed modules by key and bytes (None: as they are on disk)."""
 
 
-class Stand(NamedTuple):
-    """A few groups, as they were interpreted, that stand for all others which share their pins."""
+class Representatives(NamedTuple):
+    """A few groups, as they were interpreted, that represent all others which share their pins."""
 
     groups: Mapping[int, Group]
     """By number among all groups of a scan."""
@@ -91,7 +91,7 @@ class Project:
         """Groups of ``ready`` modules that were interpreted already."""
         self.kept = 0
         """The bytes of those modules."""
-        self.stands: dict[int, Stand] = {}
+        self.representatives: dict[int, Representatives] = {}
         """By what stands for the pins that many groups share; replaced as they decide something else."""
 
     def afresh(self) -> Project:
@@ -99,7 +99,7 @@ class Project:
         other = Project(self.workspace, self.overlay)
         other.seen, other.seeds, other.layout = self.seen, self.seeds, self.layout
         other.share_dependencies(self)
-        other.stands = self.stands
+        other.representatives = self.representatives
         return other
 
     def share_dependencies(self, other: Project) -> None:
@@ -109,7 +109,7 @@ class Project:
 
     def __getstate__(self) -> dict[str, object]:
         """All but the modules and what they came to: another process is quicker to parse them again."""
-        return {**self.__dict__, "ready": {}, "known": {}, "stands": {}}
+        return {**self.__dict__, "ready": {}, "known": {}, "representatives": {}}
 
     @property
     def not_analysed(self) -> list[NotAnalysed]:

@@ -108,17 +108,17 @@ def planned_offers(project: Project, asked: Asked) -> ClusterPlan:
 def _of_changed(
     project: Project, cluster: Cluster, earlier: Earlier, changed: frozenset[int]
 ) -> ClusterPlan | None:
-    """The plan of a cluster by planning its changed groups beside some that stand for the others.
+    """The plan of a cluster by planning its changed groups beside representatives of the others.
 
     Those take part in what all decide together (``fixing.deciding``). Where they decide with the changed
     ones as before, so do all, and what else is on offer in a group hangs on nothing of the others. None
     where they do not, or where a group that did not change would have another answer than before.
     """
-    standing: set[int] = set()
+    representatives: set[int] = set()
     for shared in (shared for outcome in earlier.passes for shared in outcome.shared):
         others = [number for number in shared.members if number not in changed]
-        standing.update(others[:2], shared.refusing)
-    chosen = changed | standing
+        representatives.update(others[:2], shared.refusing)
+    chosen = changed | representatives
     numbers = numbers_by_path(project, cluster.groups)
     before = {(rule, span): offer for rule, span, offer in earlier.offers}
     placed = [(finding, numbers.get(finding.span.path)) for finding in cluster.findings]

@@ -1,6 +1,6 @@
-"""Many groups under one pin, analysed and planned a few at a time beside some that stand for all.
+"""Many groups under one pin, analysed and planned a few at a time beside representatives of all others.
 
-What is held at once are the trees of one piece and of those that stand for the others.
+What is held at once are the trees of one piece and of the representatives of the others.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.fixing.decisions import PassOutcome
 from dpmigrate.model import Finding
-from dpmigrate.project import Project, Stand
+from dpmigrate.project import Project, Representatives
 from dpmigrate.project.opening import let_go
 from dpmigrate.scanning.judging import share_of
 from dpmigrate.scanning.offering import Cluster, ClusterPlan, numbers_by_path, place_of, planned
@@ -20,8 +20,8 @@ from dpmigrate.scanning.settling import (
     Piece,
     binds_others,
     renumbered,
+    representatives_of,
     settled,
-    standing_for,
 )
 from dpmigrate.scanning.shares import Share, Told, each
 
@@ -33,8 +33,8 @@ MOST_ROUNDS = 6
 """How often pieces are planned anew because another one knew better."""
 
 
-class Asked(NamedTuple):
-    """A piece that is to be planned: some groups, and those beside them that stand for all."""
+class PieceToPlan(NamedTuple):
+    """A piece that is to be planned: some groups, and the representatives of all others beside them."""
 
     groups: tuple[Group, ...]
     numbers: tuple[int, ...]
@@ -52,9 +52,9 @@ class Asked(NamedTuple):
 def of_many(project: Project, part: Part) -> tuple[tuple[Share, ...], None, Piece]:
     """A few of many groups under one pin, each judged by itself, and the fixes of all planned at once."""
     assert part.leader is not None
-    stand = project.stands.get(part.leader, Stand({}, {}, {}, False))
+    before = project.representatives.get(part.leader, Representatives({}, {}, {}, False))
     local = project.afresh()
-    local.ready, local.known = dict(stand.ready), dict(stand.known)
+    local.ready, local.known = dict(before.ready), dict(before.known)
     shares: list[Share] = []
     private: dict[int, Group] = {}
     for number, group in zip(part.numbers, part.groups, strict=True):
@@ -70,14 +70,16 @@ def of_many(project: Project, part: Part) -> tuple[tuple[Share, ...], None, Piec
             if alone.program is not None:
                 local.known[group] = alone.program.parts[0]
     findings = tuple(finding for share in shares for finding in share.findings if finding.fix is not None)
-    if private and (findings or stand.binding):
-        present = {**stand.groups, **private}
+    if private and (findings or before.binding):
+        present = {**before.groups, **private}
         numbers = tuple(sorted(present))
-        asked = Asked(tuple(present[n] for n in numbers), numbers, frozenset(private), findings)
+        asked = PieceToPlan(tuple(present[n] for n in numbers), numbers, frozenset(private), findings)
         piece = _planned_piece(local, asked)
-        chosen = standing_for(piece.passes)
+        chosen = representatives_of(piece.passes)
         if chosen:
-            project.stands[part.leader] = _stand(local, {n: present[n] for n in sorted(chosen)}, piece)
+            project.representatives[part.leader] = _representing(
+                local, {n: present[n] for n in sorted(chosen)}, piece
+            )
     else:
         piece = _without_findings(frozenset(private))
     modules = len(local.ready)
@@ -91,21 +93,21 @@ def _without_findings(own: frozenset[int]) -> Piece:
     return Piece(own, frozenset(), {}, (PassOutcome(()),) * PASSES)
 
 
-def _stand(local: Project, groups: Mapping[int, Group], piece: Piece) -> Stand:
+def _representing(local: Project, groups: Mapping[int, Group], piece: Piece) -> Representatives:
     known = {group: local.known[group] for group in groups.values() if group in local.known}
     wanted = {key for part in known.values() for key in part.modules.asked}
     ready = {at: info for at, info in local.ready.items() if at[0] in wanted}
-    return Stand(groups, ready, known, binds_others(piece.passes))
+    return Representatives(groups, ready, known, binds_others(piece.passes))
 
 
-def _planned_piece(project: Project, asked: Asked) -> Piece:
+def _planned_piece(project: Project, asked: PieceToPlan) -> Piece:
     plan = planned(project, asked.groups, asked.findings, PASSES)
     offers = dict(zip(map(place_of, asked.findings), plan.offers, strict=True))
     beside = frozenset(asked.numbers) - asked.own
     return Piece(asked.own, beside, offers, renumbered(plan.passes, asked.numbers))
 
 
-def _planned_anew(project: Project, asked: Asked) -> Piece:
+def _planned_anew(project: Project, asked: PieceToPlan) -> Piece:
     fresh = project.afresh()
     piece = _planned_piece(fresh, asked)
     let_go(asked.size)
@@ -125,10 +127,10 @@ def planned_in_pieces(
     ``shares`` are those of all groups of the scan, in order, and ``known`` the pieces that were planned when
     they were analysed.
     """
-    return _Council(project, cluster, shares).plan(known, jobs, told)
+    return _PlanInPieces(project, cluster, shares).plan(known, jobs, told)
 
 
-class _Council:
+class _PlanInPieces:
     """One large cluster whose pieces are to agree."""
 
     def __init__(self, project: Project, cluster: Cluster, shares: Mapping[Group, Share]) -> None:
@@ -158,31 +160,31 @@ class _Council:
             pieces = [piece for piece in pieces if not piece.own or piece.own not in planned_now]
             pieces += [piece for _, piece in each(self._project, pending, jobs, _planned_anew, told)]
             outcome = settled(pieces)
-            if outcome.council:
-                pending = [self._asked(frozenset(), outcome.council)]
+            if outcome.undecided:
+                pending = [self._asked(frozenset(), outcome.undecided)]
                 continue
-            stand = standing_for(outcome.decided)
-            if outcome.decided is None or stand is None:
+            chosen = representatives_of(outcome.decided)
+            if outcome.decided is None or chosen is None:
                 return None
-            pending = [self._asked(piece.own, stand) for piece in outcome.stale if piece.own]
+            pending = [self._asked(piece.own, chosen) for piece in outcome.stale if piece.own]
             if not pending:
-                return self._told(pieces, stand, outcome.decided)
+                return self._told(pieces, chosen, outcome.decided)
         return None
 
-    def _asked(self, own: frozenset[int], beside: frozenset[int] = frozenset()) -> Asked:
+    def _asked(self, own: frozenset[int], beside: frozenset[int] = frozenset()) -> PieceToPlan:
         """A piece to be planned beside some groups; none of its own has the findings of dependency files."""
         numbers = tuple(sorted(own | beside))
         findings = tuple(finding for finding, number in self._placed if number in own)
-        return Asked(
+        return PieceToPlan(
             tuple(self._groups[n] for n in numbers), numbers, own, findings if own else self._of_pins
         )
 
     def _told(
-        self, pieces: Sequence[Piece], stand: frozenset[int], decided: Sequence[PassOutcome]
+        self, pieces: Sequence[Piece], chosen: frozenset[int], decided: Sequence[PassOutcome]
     ) -> ClusterPlan | None:
         offers = {place: offer for piece in pieces if piece.own for place, offer in piece.offers.items()}
         if self._of_pins:
-            asked = self._asked(frozenset(), stand | self._with_pins)
+            asked = self._asked(frozenset(), chosen | self._with_pins)
             offers.update(_planned_anew(self._project, asked).offers)
         if any(place_of(finding) not in offers for finding in self._cluster.findings):
             return None

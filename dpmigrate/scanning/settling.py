@@ -1,7 +1,7 @@
 """What many groups under one pin decide together, from what they decide a few at a time.
 
 Groups under one pin have to do with one another through such decisions alone (``fixing.deciding``). Each
-piece is planned beside a few groups that stand for the others: two of those that a decision moves, and the
+piece is planned beside a few representatives of the others: two of those that a decision moves, and the
 one that refuses it. Where all pieces decide alike, so do all groups together; a piece that did not know of a
 decision is planned again, and where the pieces come to no agreement nothing is said of them.
 """
@@ -16,8 +16,8 @@ from dpmigrate.fixing.decisions import Decision, PassOutcome, SharedOutcome
 if TYPE_CHECKING:
     from dpmigrate.scanning.offering import FindingPlace, Offer, Passes
 
-MOST_STANDING = 8
-"""Groups that stand for the others; where more are needed, too much is decided to say it piece by piece."""
+MOST_REPRESENTATIVES = 8
+"""Groups that represent the others; where more are needed, too much is decided to say it piece by piece."""
 PASSES = 2
 """Passes of planning, with unsafe fixes and without: one piece may need the second where another does not."""
 
@@ -26,7 +26,7 @@ DecisionKey = tuple[int, tuple[str, ...], tuple[str, ...]]
 
 
 class Piece(NamedTuple):
-    """What planning some groups beside those that stand for the others came to, by numbers of groups."""
+    """What planning some groups beside the representatives of the others came to, by numbers of groups."""
 
     own: frozenset[int]
     beside: frozenset[int]
@@ -70,8 +70,8 @@ def renumbered(passes: Passes, numbers: Sequence[int] | Mapping[int, int]) -> Pa
     )
 
 
-def standing_for(passes: Passes) -> frozenset[int] | None:
-    """The groups that stand for all in what was decided; None where that is too much, or cannot be said."""
+def representatives_of(passes: Passes) -> frozenset[int] | None:
+    """The groups that represent all in what was decided; None where that is too much, or cannot be said."""
     if passes is None:
         return None
     moved: dict[SharedOutcome, set[int]] = {}
@@ -79,7 +79,7 @@ def standing_for(passes: Passes) -> frozenset[int] | None:
         for shared in outcome.shared:
             moved.setdefault(shared._replace(members=()), set()).update(shared.members)
     chosen = {n for decided, held in moved.items() for n in (*sorted(held)[:2], *decided.refusing)}
-    return frozenset(chosen) if len(chosen) <= MOST_STANDING else None
+    return frozenset(chosen) if len(chosen) <= MOST_REPRESENTATIVES else None
 
 
 def _binds(shared: SharedOutcome) -> bool:
@@ -98,12 +98,12 @@ class Settled(NamedTuple):
     decided: Passes
     """What all groups decide; None where the pieces do not agree on it."""
     stale: tuple[Piece, ...] = ()
-    """The pieces that are to be planned again beside those that stand for this."""
-    council: frozenset[int] = frozenset()
+    """The pieces that are to be planned again beside the representatives of this."""
+    undecided: frozenset[int] = frozenset()
     """The groups that are to be planned by themselves, to know which of several refusals is that of all."""
 
 
-class _Told(NamedTuple):
+class _Tally(NamedTuple):
     """One decision, and the pieces that came to it."""
 
     shared: SharedOutcome
@@ -111,7 +111,7 @@ class _Told(NamedTuple):
     members: list[tuple[int, ...]]
 
     @property
-    def standing(self) -> frozenset[int]:
+    def representatives(self) -> frozenset[int]:
         return frozenset([*sorted({n for moved in self.members for n in moved})[:2], *self.shared.refusing])
 
 
@@ -120,16 +120,16 @@ def settled(pieces: Sequence[Piece]) -> Settled:
     unsaid = tuple(piece for piece in pieces if piece.passes is None)
     if any(not piece.own for piece in unsaid):
         return Settled(None)
-    told: dict[DecisionKey, dict[Decision, _Told]] = {}
+    told: dict[DecisionKey, dict[Decision, _Tally]] = {}
     for piece in pieces:
         for key, outcomes in piece.decided.items():
             for shared in outcomes:
-                one = told.setdefault(key, {}).setdefault(shared.decision, _Told(shared, [], []))
+                one = told.setdefault(key, {}).setdefault(shared.decision, _Tally(shared, [], []))
                 one.pieces.append(piece)
                 one.members.append(shared.members)
     final: dict[DecisionKey, SharedOutcome] = {}
     members: dict[DecisionKey, list[tuple[int, ...]]] = {}
-    council = frozenset[int]()
+    undecided = frozenset[int]()
     for key, candidates in told.items():
         refusing = {n for one in candidates.values() for n in one.shared.refusing}
         knowing = [
@@ -138,14 +138,14 @@ def settled(pieces: Sequence[Piece]) -> Settled:
         if len(knowing) > 1:
             return Settled(None)
         if not knowing:
-            council = council.union(*(one.standing for one in candidates.values()))
+            undecided = undecided.union(*(one.representatives for one in candidates.values()))
             continue
         final[key] = knowing[0].shared
         every = {moved for one in candidates.values() for moved in one.members}
         # What raises one pin is one job; moves from 0.x are one for each place.
         members[key] = [tuple(sorted(set().union(*every)))] if key[1] else sorted(every)
-    if council:
-        return Settled(None, council=council)
+    if undecided:
+        return Settled(None, undecided=undecided)
     outcomes_of_all = [
         (key[0], final[key]._replace(members=moved)) for key in final for moved in members[key]
     ]
@@ -154,8 +154,8 @@ def settled(pieces: Sequence[Piece]) -> Settled:
         for number in range(PASSES)
     )
     alike = {key: min(2, len(set().union(*members[key]))) for key in final}
-    stand = standing_for(decided)
-    if stand is None or any(stand <= piece.present for piece in unsaid):
+    representatives = representatives_of(decided)
+    if representatives is None or any(representatives <= piece.present for piece in unsaid):
         return Settled(None)  # knowing of what all decide is no help
     said = (piece for piece in pieces if piece.passes is not None)
     return Settled(decided, (*unsaid, *(piece for piece in said if not _agrees(piece, final, alike))))

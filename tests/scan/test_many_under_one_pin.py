@@ -15,7 +15,7 @@ from dpmigrate.fixing.decisions import Decision, PassOutcome, SharedOutcome
 from dpmigrate.report import render
 from dpmigrate.report.style import Style
 from dpmigrate.scanning import parts, pieces, shares
-from dpmigrate.scanning.settling import Piece, settled, standing_for
+from dpmigrate.scanning.settling import Piece, representatives_of, settled
 from tests.fixtures_support import fixtures
 from tests.scan.programs import right, wrong
 
@@ -102,7 +102,7 @@ def test_who_did_not_know_of_a_refusal_is_asked_again() -> None:
     first, second, third = piece({0, 1}, made), piece({2, 3}, refused), piece({4})
     outcome = settled([first, second, third])
     assert outcome.stale == (first,)
-    assert standing_for(outcome.decided) == {0, 1, 3}
+    assert representatives_of(outcome.decided) == {0, 1, 3}
 
 
 def test_what_a_raised_pin_brings_is_asked_of_all() -> None:
@@ -115,9 +115,9 @@ def test_what_a_raised_pin_brings_is_asked_of_all() -> None:
 def test_of_two_refusals_those_who_refuse_decide_by_themselves() -> None:
     one, other = shared("a", 0, 1, refusing=(1,)), shared("b", 2, 3, refusing=(2,))
     pieces_ = [piece({0, 1}, one), piece({2, 3}, other)]
-    assert settled(pieces_).council == {0, 1, 2, 3}
-    council = piece(set(), shared("b", 0, 1, 2, 3, refusing=(2,)), beside={0, 1, 2, 3})
-    assert settled([*pieces_, council]).stale == (pieces_[0],)
+    assert settled(pieces_).undecided == {0, 1, 2, 3}
+    judged_together = piece(set(), shared("b", 0, 1, 2, 3, refusing=(2,)), beside={0, 1, 2, 3})
+    assert settled([*pieces_, judged_together]).stale == (pieces_[0],)
 
 
 def test_what_cannot_be_said_piece_by_piece_is_not_said() -> None:

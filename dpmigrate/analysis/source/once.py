@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import libcst as cst
 
-Read = TypeVar("Read")
+Answer = TypeVar("Answer")
 Code = TypeVar("Code", bound=cst.CSTNode)
 
 
-def read_once(notes: dict[Hashable, Any], read: Callable[[Code], Read], code: Code) -> Read:
-    """What ``read`` finds in some code, kept in the notes of an interpretation, by what asks and of what."""
-    key = "read once", read, id(code)
+def read_once(notes: dict[Hashable, Any], read: Callable[[Code], Answer], code: Code) -> Answer:
+    """What ``read`` says of some code, kept in the notes of an interpretation, by what asks and of what."""
+    key = "read once", read, code
     if key not in notes:
         notes[key] = read(code)
-    found: Read = notes[key]
-    return found
+    answer: Answer = notes[key]
+    return answer
