@@ -133,12 +133,10 @@ def test_handed_on_the_public_loader_is_found_and_the_private_one_is_not(line: s
 OTHERWISE = {
     "frameworks": {"_peft", "_unwrap"},
     "opacus.by_hand": {"_patch_opacus"},
-    "opacus.engines": {"_load_checkpoint"},
     "opacus.layers": {"_fsdp"},
     "opacus.zero_x": {"_virtual_step", "_virtual_step_on_unknown"},
     "options": {"_chosen", "_group", "_suggested", "_typer_option"},
     "python.workers": {"_made_remote", "_remote"},
-    "torch.checkpoints": {"_checkpoint"},
     "torch.coupling": {"_distances"},
     "torch.models": {"_pretrained", "_wrapping_model"},
 }

@@ -11,6 +11,7 @@ from dpmigrate import api
 PROGRAM = """
 import torch
 import torch.nn.functional as F
+from given import is_wanted
 from opacus import PrivacyEngine
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -34,16 +35,23 @@ for x, y in loader:
 
 
 @pytest.mark.parametrize(
-    "step, certainty",
+    "step, certainties",
     [
-        ("each.step()", "definite"),
-        ("each.step() if each is last else print(each)", "possible"),
-        ("print(each) if each is first else each.step()", "possible"),
-        ("each is last and each.step()", "possible"),
-        ("each is first or each.step()", "possible"),
+        ("each.step()", ["definite"]),
+        ("each.step() if is_wanted(each) else print(each)", ["possible"]),
+        ("print(each) if is_wanted(each) else each.step()", ["possible"]),
+        ("is_wanted(each) and each.step()", ["possible"]),
+        ("is_wanted(each) or each.step()", ["possible"]),
+        ("each.step() if each is last else print(each)", []),
+        ("print(each) if each is first else each.step()", []),
+        ("each is last and each.step()", []),
+        ("each is first or each.step()", []),
+        ("each is first and each.step()", ["definite"]),
     ],
 )
-def test_what_an_undecided_test_leads_to_is_possible(tmp_path: Path, step: str, certainty: str) -> None:
+def test_what_an_undecided_test_leads_to_is_possible(
+    tmp_path: Path, step: str, certainties: list[str]
+) -> None:
     (tmp_path / "train.py").write_text(PROGRAM.replace("STEP", step))
-    found = api.scan([tmp_path], select=["DPM123"], cwd=tmp_path).findings
-    assert [finding.certainty for finding in found] == [certainty]
+    second = api.scan([tmp_path], select=["DPM123"], cwd=tmp_path).findings
+    assert [finding.certainty for finding in second] == certainties

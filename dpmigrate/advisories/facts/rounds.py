@@ -67,11 +67,20 @@ def _making_it_in_each_turn(run: PrivateRun, engine: Engine) -> list[Turn]:
 
 
 def _in_one_turn_alone(run: PrivateRun, turn: Turn) -> bool:
-    """Whether what a turn gets has to be one number: ``message = receive()``, ``if message.round == 0:``."""
-    within = {id(node) for node in every(turn.loop.node)}
+    """Whether what a turn gets has to be one number: ``message = receive()``, ``if message.round == 0:``.
+
+    What is worked out from it, ``number % 5 == 0``, may be that number again.
+    """
+    nodes = list(every(turn.loop.node))
+    within = {id(node) for node in nodes}
+    worked_out = {id(node) for node in nodes if isinstance(node, cst.BinaryOperation)}
     return all(
         any(
-            x.holds and x.test[0] == "eq" and type(x.test[1]) is int and _made_of(x.symbol, within)
+            x.holds
+            and x.test[0] == "eq"
+            and type(x.test[1]) is int
+            and _made_of(x.symbol, within)
+            and not _made_of(x.symbol, worked_out)
             for x in way
         )
         for way in run.ways
