@@ -212,8 +212,16 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
             unknown = NOTHING if flags else of(Unknown(("loop", id(node), slot), "changed in a loop"))
             parts = [new, old] if last else [new.select(lambda a: not _is_number(a))]
             ip.store.set(*slot, join_all([*parts, unknown]))
-        elif last and any(_is_one_of_several(atom) and atom not in new.atoms for atom in old.atoms):
-            ip.store.set(*slot, join_all([new, old]))
+        elif last:
+            gone = _gone(old, new)
+            if gone:
+                ip.store.set(*slot, join_all([new, gone]))
+
+
+def _gone(old: Value, new: Value) -> Value:
+    """What a variable may have held that it holds no more, of what turns of a loop exchange."""
+    left = set(new.atoms)
+    return old.select(lambda atom: _is_one_of_several(atom) and atom not in left)
 
 
 def _is_one_of_several(atom: Atom) -> bool:
