@@ -68,11 +68,8 @@ def _row(runner: Runner, script_run: RunRecord, mode: str, engines: int) -> dict
 
 def _distance(script_engine: EngineRecord, other: EngineRecord) -> float | None:
     """The largest relative error of the clipped sum over the steps whose batches are the same."""
-    errors = [
-        step_error(a, b)
-        for a, b in zip(script_engine.steps, other.steps, strict=False)
-        if a.batch_digest == b.batch_digest
-    ]
+    pairs = zip(script_engine.steps, other.steps, strict=False)
+    errors = [step_error(a, b) for a, b in pairs if a.batch_digest == b.batch_digest]
     return max((e for e in errors if e is not None), default=None)
 
 

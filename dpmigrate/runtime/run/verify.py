@@ -274,22 +274,20 @@ def _noise(runner: Runner, own: RunRecord, engines: int) -> list[Check]:
 
 def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict[str, Any]:
     """The JSON report; what stands beyond the contract's fields is under ``evidence``."""
-    body = clipping_report(request, script_run, checks).to_dict()
-    for engine, record in zip(body["engines"], script_run.engines, strict=True):
+    body, engines = clipping_report(request, script_run, checks).to_dict(), script_run.engines
+    for engine, record in zip(body["engines"], engines, strict=True):
         engine["cell"], engine["line"] = in_cell(record.path, record.line)
         engine["optimizer"], engine["steps"] = record.optimizer, len(record.steps)
         engine |= _parameters(record)
     body["evidence"] = {
-        "step_errors": [verdicts.step_errors(e) for e in script_run.engines],
+        "step_errors": [verdicts.step_errors(e) for e in engines],
         "target": request.target,
         "command": request.command,
         "seed": request.seed,
         "opacus_folder": _vendored(),
         "pinned": other_than_pinned(request, body["opacus"]),
         "private_runs": _private_runs(request, script_run),
-        "nothing_private": any(
-            e.releases and not any(r.sigma for r in e.releases) for e in script_run.engines
-        ),
+        "nothing_private": any(e.releases and not any(r.sigma for r in e.releases) for e in engines),
     }
     if script_run.audit:
         body["audit"] = script_run.audit
@@ -299,10 +297,10 @@ def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict
 def clipping_report(request: Request, own: RunRecord, checks: list[Check]) -> ClippingReport:
     """What was checked. Raises NoVerdict where no check applies."""
     if not any(c.passed is not None for c in checks):
-        raise NoVerdict(
-            "no check applies to what the script did: " + (checks[0].detail if checks else NO_RUN)
-        )
-    batches = sorted({len(s.physical) for e in own.engines for s in e.steps})
+        said = checks[0].detail if checks else NO_RUN
+        raise NoVerdict(f"no check applies to what the script did: {said}")
+    steps = [step for engine in own.engines for step in engine.steps]
+    norms = {step.max_grad_norm for step in steps}
     # An engine's checks stand together, in the order of the contract's names.
     order = {name: i for i, name in enumerate((*CHECK_NAMES, "audit"))}
     checks = sorted(checks, key=lambda c: (c.engine, order[c.name]))
@@ -311,11 +309,11 @@ def clipping_report(request: Request, own: RunRecord, checks: list[Check]) -> Cl
         torch=torch.__version__.split("+")[0],
         dtype=own.engines[0].dtype if own.engines else "float32",
         logical_steps=max((len(e.steps) for e in own.engines), default=0),
-        physical_batches=tuple(batches),
+        physical_batches=tuple(sorted({len(step.physical) for step in steps})),
         engines=tuple(Engine(e.path, e.line, e.mode) for e in own.engines),
         files=tuple(_digests(request, own)),
         checks=tuple(checks),
-        max_grad_norm=_common([s.max_grad_norm for e in own.engines for s in e.steps]),
+        max_grad_norm=norms.pop() if len(norms) == 1 else None,
         measurements=tuple(verdicts.measurements(own)),
     )
 
@@ -361,7 +359,3 @@ def _digests(request: Request, own: RunRecord) -> list[tuple[str, str]]:
     if request.kind == "script":
         paths = [shown_path(request.target), *(p for p in paths if p != shown_path(request.target))]
     return [(p, hashlib.sha256(Path(p).read_bytes()).hexdigest()) for p in paths if Path(p).is_file()]
-
-
-def _common(values: list[float | None]) -> float | None:
-    return values[0] if values and len(set(values)) == 1 else None

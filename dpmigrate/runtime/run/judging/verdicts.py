@@ -194,7 +194,11 @@ def sensitivity(
                 f"happens to be {worst:.2g} C at most"
             )
         return Check("sensitivity", True, worst, limit, None, index, detail)
-    if not named and not engine.late and any(c.passed for c in checks if _is_sum(c, index)):
+    if (
+        not named
+        and not engine.late
+        and any(c.passed for c in checks if (c.engine, c.name) == (index, "parity-clipped-sum"))
+    ):
         # Each row's part is at most C, as the oracle has shown: the example is in several.
         rows = sum(b.count for b in engine.steps[-1].backwards)
         often = f" ({rows} rows for {removal.size} examples)" if rows > removal.size else ""
@@ -203,10 +207,6 @@ def sensitivity(
     if len(rules) > 1:
         detail += f"; {' and '.join(rules)} have a part in it together"
     return Check("sensitivity", False, worst, limit, rules[0] if rules else None, index, detail)
-
-
-def _is_sum(check: Check, index: int) -> bool:
-    return check.engine == index and check.name == "parity-clipped-sum"
 
 
 def attributed(checks: Sequence[Check]) -> list[Check]:
@@ -270,12 +270,9 @@ def measurements(record: RunRecord) -> list[Measurement]:
             continue
         expected = expected_sum(step.physical)
         size = max(float(expected.norm()), 1e-30)
-        errors = {
-            engine.names[i]: float((v - e).norm()) / size
-            for i, (v, e) in enumerate(
-                zip(torch.split(step.value, engine.sizes), torch.split(expected, engine.sizes), strict=True)
-            )
-        }
+        seen, wanted = (torch.split(whole, engine.sizes) for whole in (step.value, expected))
+        pairs = zip(engine.names, seen, wanted, strict=True)
+        errors = {name: float((v - e).norm()) / size for name, v, e in pairs}
         figures.append(
             Measurement(
                 engine=index,

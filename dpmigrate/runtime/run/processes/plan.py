@@ -46,13 +46,9 @@ class Runner:
 
     def __init__(self, request: Request, folder: Path, program: Callable[[], Any] | None = None) -> None:
         if not hasattr(os, "fork"):
-            raise NoVerdict(
-                "this system has no fork(), by which the script is run from one state several times"
-            )
+            raise NoVerdict("there is no fork() here, by which a script is run several times from one state")
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            raise NoVerdict(
-                "CUDA is in use in this process, and no fork may go on with it: begin with a new one"
-            )
+            raise NoVerdict("CUDA is in use in this process, and no fork may go on with it: begin anew")
         self.request = request
         self.folder = folder
         self.program = program or partial(run_target, request)

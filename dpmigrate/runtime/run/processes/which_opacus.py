@@ -60,7 +60,7 @@ def watch_import(found: Callable[[str], None]) -> None:
                 if builtins.__import__ is importing:
                     builtins.__import__ = original
                 other = _first_on_path()
-                if other and not _same(other, folder_of("opacus")):
+                if other and Path(other).resolve() != Path(folder_of("opacus")).resolve():
                     found(other)
         return original(name, globals, locals, fromlist, level)
 
@@ -71,7 +71,3 @@ def _first_on_path() -> str:
     """The folder of the package that ``sys.path`` gives now; empty where it gives none."""
     spec = PathFinder.find_spec("opacus", None)
     return str(Path(spec.origin).parent) if spec is not None and spec.origin else ""
-
-
-def _same(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
