@@ -18,7 +18,7 @@ from dpmigrate.analysis.ledger.accounting import (
     TrainedBefore,
     WeightsLoaded,
 )
-from dpmigrate.analysis.source.tree import children, every
+from dpmigrate.analysis.source.tree import children, every, names_in
 from dpmigrate.model import Tri
 
 _COUNTING = frozenset(["range", "trange", "count"])
@@ -149,7 +149,7 @@ def _records_by_its_number(turn: Turn) -> bool:
     loop = turn.loop.node
     if not isinstance(loop, cst.For):
         return False
-    numbers = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
+    numbers = names_in(loop.target)
     stored = {id(t.target) for node in every(loop.body) if isinstance(node, cst.Assign) for t in node.targets}
     return any(
         _reads(part, numbers)

@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Given, Open, PrivateRun, Thing, Turn
 from dpmigrate.analysis.ledger.events import SeededBefore
-from dpmigrate.analysis.source.tree import contains, every
+from dpmigrate.analysis.source.tree import contains, every, names_in
 
 _SETTINGS = ("noise_multiplier", "max_grad_norm", "target_epsilon", "target_delta", "epochs", "clipping")
 
@@ -52,7 +52,7 @@ def goes_over_folds(loop: cst.CSTNode) -> bool:
 
 def reads_its_items(loop: cst.For) -> bool:
     """Whether the body of a loop reads what the loop binds."""
-    bound = {node.value for node in every(loop.target) if isinstance(node, cst.Name)}
+    bound = names_in(loop.target)
     return any(isinstance(node, cst.Name) and node.value in bound for node in every(loop.body))
 
 

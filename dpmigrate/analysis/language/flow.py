@@ -221,10 +221,10 @@ def _give_up(ip: Interpreter, node: cst.CSTNode, before: Mapping[Slot, Value | N
 def _gone(old: Value, new: Value) -> Value:
     """What a variable may have held that it holds no more, of what turns of a loop exchange."""
     left = set(new.atoms)
-    return old.select(lambda atom: _is_one_of_several(atom) and atom not in left)
+    return old.select(lambda atom: _may_be_exchanged(atom) and atom not in left)
 
 
-def _is_one_of_several(atom: Atom) -> bool:
+def _may_be_exchanged(atom: Atom) -> bool:
     """Whether a variable that holds it may hold another one after the next turn of a loop."""
     return isinstance(atom, (Seq, Obj, Function, Class))
 

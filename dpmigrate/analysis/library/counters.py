@@ -8,7 +8,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const
 from dpmigrate.analysis.domain.values import NOTHING, Value, const
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.tree import every
+from dpmigrate.analysis.source.tree import every, names_in
 
 
 def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None:
@@ -103,5 +103,5 @@ def _of_every_turn(ip: Interpreter, info: CallInfo) -> Value:
         return NOTHING
     loops = [turn.loop.node for turn in ip.loops]
     counted = {name for loop in loops if isinstance(loop, cst.For) for name in counters_of(loop)}
-    names = {part.value for part in every(node.left) if isinstance(part, cst.Name)}
+    names = names_in(node.left)
     return const(0) if names and names <= counted else NOTHING

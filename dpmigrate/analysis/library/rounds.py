@@ -21,7 +21,7 @@ from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_tim
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import begins_anew
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.tree import assigned_in, every
+from dpmigrate.analysis.source.tree import assigned_in, every, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
@@ -91,7 +91,7 @@ def _gets(ip: Interpreter, model: Atom, info: CallInfo, here: Circumstances) -> 
 def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
     """The parameters of a function that the arguments of a call in it are made of."""
     assigned = [n for n in every(function.body) if isinstance(n, cst.Assign)]
-    names = {n.value for arg in call.args for n in every(arg) if isinstance(n, cst.Name)}
+    names = names_in(*call.args)
     while (
         more := {
             n.value

@@ -20,7 +20,7 @@ from dpmigrate.analysis.ledger import Circumstances, Seeded
 from dpmigrate.analysis.library.counters import argument_for, counters_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.mentions import Mentions
-from dpmigrate.analysis.source.tree import assigned_in, every
+from dpmigrate.analysis.source.tree import assigned_in, every, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 SEEDERS = (
@@ -169,16 +169,12 @@ def _counted_anew(ip: Interpreter, node: cst.CSTNode) -> bool:
     if not isinstance(inner, cst.For) or not isinstance(outer, (cst.For, cst.While)):
         return False
     counters = counters_of(inner)
-    used = _names(args[0])
+    used = names_in(args[0])
     within = set(assigned_in(outer)) - counters
     first = 0 if isinstance(inner.target, cst.Name) else 1  # what ``enumerate`` goes over may be any loader
-    if isinstance(inner.iter, cst.Call) and any(_names(arg) & within for arg in inner.iter.args[first:]):
+    if isinstance(inner.iter, cst.Call) and any(names_in(arg) & within for arg in inner.iter.args[first:]):
         return False
     return bool(used & counters) and not used & within and counters.isdisjoint(assigned_in(inner.body))
-
-
-def _names(node: cst.CSTNode) -> set[str]:
-    return {part.value for part in every(node) if isinstance(part, cst.Name)}
 
 
 def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:

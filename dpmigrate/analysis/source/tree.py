@@ -71,6 +71,11 @@ def every(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
         pending += reversed(children(node))
 
 
+def names_in(*roots: cst.CSTNode) -> set[str]:
+    """The names that stand in some code, those of attributes and keywords among them."""
+    return {node.value for root in roots for node in every(root) if isinstance(node, cst.Name)}
+
+
 def contains(root: cst.CSTNode, wanted: cst.CSTNode) -> bool:
     """Whether a node is another one, or below it."""
     return any(node is wanted for node in every(root))

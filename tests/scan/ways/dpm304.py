@@ -302,10 +302,9 @@ while messages.running():
             noise_multiplier=1.0,
             max_grad_norm=1.0,
         )
-    for x, y in loader:
-        optimizer.zero_grad()
-        F.cross_entropy(net(x), y).backward()
-        optimizer.step()
+"""
+        + STEP.replace("\n", "\n    ").rstrip()
+        + """
     messages.send(net.state_dict(), engine.get_epsilon(1e-5))
 """,
         "message.round >= 0",

@@ -16,7 +16,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, tell_hooks
-from dpmigrate.analysis.source.tree import children, every
+from dpmigrate.analysis.source.tree import children, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
@@ -78,7 +78,7 @@ def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> Non
 
 def _optimizers_without_noise(ip: Interpreter, engine: Class) -> Iterator[Origin]:
     """The optimizers of an engine of the program's own whose ``add_noise`` adds none."""
-    named = {part.value for part in every(engine.node) if isinstance(part, cst.Name)}
+    named = names_in(engine.node)
     for cls in ip.classes:
         bases = [name.rpartition(".")[2] for name in external_names(cls)]
         if cls.node.name.value not in named or not any(base in _OPTIMIZERS for base in bases):

@@ -22,7 +22,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
-from dpmigrate.analysis.source.tree import every
+from dpmigrate.analysis.source.tree import every, names_in
 
 _STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean"])
 _TURNED = frozenset(
@@ -212,7 +212,7 @@ def _puts_together(root: cst.CSTNode) -> bool:
 def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:
     """An expression, and what the variables in it are assigned in the function around it."""
     yield expression
-    names = {n.value for n in every(expression) if isinstance(n, cst.Name)}
+    names = names_in(expression)
     for node in every(around):
         if isinstance(node, cst.Assign):
             for target in (t.target for t in node.targets):

@@ -19,7 +19,7 @@ from dpmigrate.analysis.library.torch.oversampled import chosen_again, views_tog
 from dpmigrate.analysis.library.torch.repeated import rows_repeated
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.registry import CallInfo, function, method
-from dpmigrate.analysis.source.tree import assigned_to, every, in_a_line
+from dpmigrate.analysis.source.tree import assigned_to, every, in_a_line, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _PERMUTING = frozenset(["randperm", "permutation"])
@@ -35,7 +35,7 @@ def _mixed(ip: Interpreter, info: CallInfo) -> Value:
     if info.name != "Add" or not isinstance(node, cst.BinaryOperation) or not ip.loops or not ip.runs:
         return NOTHING
     for one, other in ((node.left, node.right), (node.right, node.left)):
-        names = {n.value for n in every(one) if isinstance(n, cst.Name)}
+        names = names_in(one)
         if any(name in names for name in _taken_in_another_order(ip, other)):
             for run in list(ip.runs.values()):
                 ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=False, sure=True))
@@ -53,7 +53,7 @@ def _joined(ip: Interpreter, info: CallInfo) -> Value:
         parts = listed or [arg.value for arg in node.args]
         for number, part in enumerate(parts):
             others = parts[:number] + parts[number + 1 :]
-            names = {n.value for other in others for n in every(other) if isinstance(n, cst.Name)}
+            names = names_in(*others)
             taken = set(_taken_in_another_order(ip, part)) & names
             if any(batches_of(ip, [ip.evaluate(cst.Name(name))]) for name in taken):
                 for run in list(ip.runs.values()):

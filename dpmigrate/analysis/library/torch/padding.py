@@ -18,7 +18,7 @@ from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.dimensions import over_time
 from dpmigrate.analysis.library.torch.sequences import RECURRENT
-from dpmigrate.analysis.source.tree import every
+from dpmigrate.analysis.source.tree import every, names_in
 
 _MINDFUL = ("len", "mask", "pack", "gather")
 """What the names have in them by which a model heeds how long each example is."""
@@ -30,7 +30,7 @@ def pads_to_the_longest(ip: Interpreter, loader: Atom) -> bool:
     collate = held.only if held is not None else None
     if not isinstance(collate, Function):
         return False
-    names = {node.value for node in every(collate.node) if isinstance(node, cst.Name)}
+    names = names_in(collate.node)
     return ("pad_sequence" in names and "pad" not in names) or _pads_by_hand(collate.node)
 
 
@@ -71,7 +71,7 @@ def _is_longest(node: cst.BaseExpression) -> bool:
 
 
 def _speaks_of_lengths(node: cst.CSTNode) -> bool:
-    words = {part.value for part in every(node) if isinstance(part, cst.Name)}
+    words = names_in(node)
     return any("len" in word.lower() or word in ("shape", "size", "sizes") for word in words)
 
 
@@ -140,7 +140,7 @@ def _set_by(node: cst.CSTNode) -> set[str]:
     """The names that a statement sets."""
     if not isinstance(node, (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr)):
         return set()
-    return {part.value for part in every(node.target) if isinstance(part, cst.Name)}
+    return names_in(node.target)
 
 
 def _outputs(ip: Interpreter, model: Obj, node: cst.CSTNode, kinds: frozenset[str]) -> Iterator[str]:

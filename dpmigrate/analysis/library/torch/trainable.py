@@ -14,7 +14,7 @@ from dpmigrate.analysis.language.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.tree import assigned_to, contains, every
+from dpmigrate.analysis.source.tree import assigned_to, contains, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _FROZEN = "frozen"
@@ -71,18 +71,14 @@ def _decided_one_by_one(ip: Interpreter, target: cst.CSTNode) -> cst.BaseExpress
         return None
     called_with = target.args[0].value if isinstance(target, cst.Call) and target.args else None
     value = called_with or assigned_to(loops[-1].body, target)
-    given = _names(*(loop.target for loop in loops))
-    return value if value is not None and not given.isdisjoint(_names(value)) else None
+    given = names_in(*(loop.target for loop in loops))
+    return value if value is not None and not given.isdisjoint(names_in(value)) else None
 
 
 def _loops_around(ip: Interpreter, node: cst.CSTNode) -> list[cst.For]:
     """The ``for`` loops of the same function around a node, the outermost first."""
     loops = [turn.loop.node for turn in ip.loops]
     return [loop for loop in loops if isinstance(loop, cst.For) and contains(loop, node)]
-
-
-def _names(*nodes: cst.CSTNode) -> set[str]:
-    return {part.value for node in nodes for part in every(node) if isinstance(part, cst.Name)}
 
 
 def _choose_some(
@@ -95,7 +91,7 @@ def _choose_some(
 ) -> None:
     """A choice is made among the parameters of some models: another than the last time, where it is made
     of other values then."""
-    known = _names(value) - _names(*(loop.target for loop in _loops_around(ip, node)))
+    known = names_in(value) - names_in(*(loop.target for loop in _loops_around(ip, node)))
     made_of = tuple(ip.store.get(ip.frame.owner, name) for name in sorted(known))
     before: dict[Hashable, object] = ip.notes.setdefault(_CHOSEN_BY, {})
     again = before.setdefault(node, made_of)
