@@ -206,5 +206,5 @@ def test_an_engine_of_each_turn_names_the_loop(tmp_path: Path) -> None:
     """The loop may stand in another function, or file, than the call that the finding is about."""
     result = api.scan(cwd=lay_out(tmp_path, train=IN_ROUNDS))
     (found,) = [finding for finding in result.findings if finding.rule == "DPM304"]
-    assert "in every turn of the loop in line 17," in found.message
+    assert "in every iteration of the loop in line 17," in found.message
     assert ("the loop that makes it anew", 17) in {(place.text, place.line) for place in found.because}
