@@ -62,6 +62,8 @@ class Magics:
         self.kept: list[Magic] = []
         self.hidden: set[int] = set()
         """Cells of which nothing is left as Python."""
+        self.indented: dict[int, tuple[int, ...]] = {}
+        """How many characters of indentation were taken from each line of a cell, by the cell."""
         reference = rf"#[ \t]*{re.escape(tag)}"
         self._reference = re.compile(
             rf"^([ \t]*)([^\r\n]*?)(?:(?:pass|ipython_magic|from [\w.]+ import \*)[ \t]*{reference}"
@@ -108,10 +110,26 @@ class Magics:
             return None
         return [self._pass(cell, i, line) if automagic[i] else line for i, line in enumerate(lines)]
 
+    def take_indentation(self, cell: int, lines: Sequence[str]) -> list[str] | None:
+        """The lines without the first one's indentation, as IPython runs them; None where it has none."""
+        indent = _indent(next((line for line in lines if line.strip()), ""))
+        if not indent:
+            return None
+        taken = [line.removeprefix(indent) for line in lines]
+        self.indented[cell] = tuple(len(a) - len(b) for a, b in zip(lines, taken, strict=True))
+        return taken
+
+    def left_of(self, cell: int, line: int) -> int:
+        """How many characters stand left of what is kept of a line, by its 1-based number."""
+        timed = sum(len(m.text) for m in self.kept if m.before and (m.cell, m.line) == (cell, line))
+        taken = self.indented.get(cell, ())
+        return timed + (taken[line - 1] if line <= len(taken) else 0)
+
     def forget(self, cell: int, count: int) -> None:
         """Take back what was kept of ``cell``, so that ``count`` originals are left."""
         del self.kept[count:]
         self.hidden.discard(cell)
+        self.indented.pop(cell, None)
 
     def is_replaced(self, line: str) -> bool:
         """Whether a line of the Python text stands for an original."""

@@ -74,6 +74,10 @@ class Notebook:
         place = max(0, bisect_right(self._starts, line) - 1)
         return self.cells[place].index, max(1, line - self._starts[place])
 
+    def left_of(self, cell: int, line: int) -> int:
+        """How many characters stand left of what :attr:`python` has of a line of a cell."""
+        return self._magics.left_of(cell, line)
+
     def line_of(self, cell: int, line: int) -> int:
         """The 1-based line of :attr:`python` for a line of a cell; the inverse of :meth:`locate`."""
         return self._starts[self._places[cell]] + line
@@ -140,7 +144,13 @@ class Notebook:
         if sorted(numbers) != list(range(len(self._magics.kept))):
             raise NotLossless("an IPython magic was lost by the edit")
         texts = {}
+        unchanged = self._bodies(self.python) if self._magics.indented else {}
         for cell in self.cells:
+            if cell.index in self._magics.indented:
+                if bodies[cell.index] != unchanged[cell.index] or any(at == cell.index for at, _ in edits):
+                    raise NotLossless(f"cell {cell.index + 1} of the notebook begins with an indentation")
+                texts[cell.index] = cell.text
+                continue
             texts[cell.index] = self._magics.restore(bodies[cell.index], edits)
             if not cell.text.endswith(("\n", "\r")):
                 texts[cell.index] = _without_last_newline(texts[cell.index])
@@ -278,12 +288,13 @@ def _python(magics: Magics, cell: int, lines: list[str]) -> tuple[list[str], Bro
     fault = _fault(cell, body)
     if fault is None:
         return body, None
-    magics.forget(cell, before)
-    retried = magics.hide_automagic(cell, lines)
-    if retried is not None:
-        again = magics.neutralise(cell, retried)
-        if _fault(cell, again) is None:
-            return again, None
+    for otherwise in (magics.hide_automagic, magics.take_indentation):
+        magics.forget(cell, before)
+        retried = otherwise(cell, lines)
+        if retried is not None:
+            again = magics.neutralise(cell, retried)
+            if _fault(cell, again) is None:
+                return again, None
     magics.forget(cell, before)
     return magics.hide(cell, lines), fault
 

@@ -91,7 +91,7 @@ class Source:
             if first <= line < first + _count(part.python):
                 return part.locate(line - first + 1, column)
         cell, line = self.notebook.locate(line)
-        return cell, line, column
+        return cell, line, column + self.notebook.left_of(cell, line)
 
     def _first_line_of(self, part: Source) -> int:
         """Where a written file begins when all are numbered on, behind the notebook's own text."""

@@ -131,6 +131,8 @@ def test_invalid_json_names_its_line() -> None:
         "await f()\nasync with g() as h:\n    pass",
         "%time model = train(loader)\nmodel",
         "x = 1;\r\n!ls\r\ny = 2",
+        " ''' BSR '''\nx = 1",
+        "\n  if x:  # why\n      y = f(a,\n  b)\n\n  s = '''\n  of it'''\n  %time t = g(x)",
         "%%capture\n%%time\nx = 1",
         "# %%time is a comment\ns = '''\n!not a command\n%nor this\n'''\n",
     ],
@@ -150,6 +152,15 @@ def test_python_that_looks_like_a_magic_is_left_alone(cell: str) -> None:
 
 def test_a_timed_statement_is_seen() -> None:
     assert "model = train(loader)" in read(notebook("%time model = train(loader)")).python
+
+
+def test_the_indentation_that_a_cell_begins_with_is_no_fault_and_columns_count_it() -> None:
+    source = read(notebook("  x = 1\n  if x:\n      y = 2", "%time z = 3"))
+    assert [source.locate(line, 1) for line in (2, 4, 6)] == [(0, 1, 3), (0, 3, 3), (1, 1, 7)]
+    with pytest.raises(NotLossless, match="cell 1 of the notebook begins with an indentation"):
+        source.rebuild(source.python.replace("y = 2", "y = 3"))
+    (broken,) = read(notebook("  x = 1\ny = 2\n    z = 3")).broken_cells
+    assert (broken.line, broken.reason) == (1, "syntax error: unexpected indent")
 
 
 def test_a_cell_that_is_no_python_is_reported_and_the_rest_is_read() -> None:
