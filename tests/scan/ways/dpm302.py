@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, Pair
+from tests.scan.ways.programs import GHOST_MADE, HEAD, HOOKS, Pair
 
 MANAGED = """
 def handed_on(batches):
@@ -115,5 +115,39 @@ with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer
 """,
         "y.max() > 3",
         "y is None",
+    ),
+    Pair(
+        "DPM302",
+        "step-after-several-physical-batches",
+        HEAD
+        + HOOKS.replace("lr=0.1))", "lr=0.1), poisson_sampling=False)")
+        + """
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    for number, (x, y) in enumerate(batches):
+        F.cross_entropy(net(x), y).backward()
+        if (number + 1) % FACT == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+""",
+        "4",
+        "1",
+    ),
+    Pair(
+        "DPM302",
+        "step-after-several-physical-batches-in-ghost-mode",
+        HEAD
+        + "net = nn.Linear(16, 8)\n"
+        + GHOST_MADE
+        + """
+turns = 0
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    for x, y in batches:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        turns += 1
+        FACT
+""",
+        "if turns % 4 == 0:\n            optimizer.step()",
+        "optimizer.step()\n        if turns % 4 == 0:\n            print(turns)",
     ),
 )
