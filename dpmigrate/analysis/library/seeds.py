@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import reduce
 from typing import NamedTuple
 
 import libcst as cst
@@ -14,6 +15,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, Function, Value, of
+from dpmigrate.analysis.guards import ALWAYS, Guard, weaken
 from dpmigrate.analysis.language.choices import SET_BY_THE_USER
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances, Seeded
@@ -117,31 +119,43 @@ def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
-def runs_of_the_global(ip: Interpreter) -> list[TrainingRun]:
-    """The runs whose noise comes from torch's default generator."""
-    return [run for run in ip.runs.values() if not _has_its_own(run)]
+def runs_of_the_global(ip: Interpreter) -> dict[TrainingRun, Guard]:
+    """The runs whose noise comes from torch's default generator, each with what has to hold for that."""
+    return runs_that_draw_from(ip, {Const(None), External("torch.default_generator")})
 
 
-def _has_its_own(run: TrainingRun) -> bool:
-    """Whether the noise is drawn from a generator that was given for it."""
-    given = run.draws_from
-    return bool(given) and given.only not in (Const(None), External("torch.default_generator"))
+def runs_that_draw_from(ip: Interpreter, generators: Collection[Atom]) -> dict[TrainingRun, Guard]:
+    """The runs whose noise may come from one of these generators, each with what has to hold for that.
+
+    ``None`` stands for torch's own, which a run draws from that was given none.
+    """
+    runs: dict[TrainingRun, Guard] = {}
+    for run in ip.runs.values():
+        ways = (run.draws_from or NONE).entries
+        wanted = [e.guard for e in ways if e.atom in generators]
+        if wanted:
+            runs[run] = ALWAYS if len(wanted) == len(ways) else reduce(weaken, wanted)
+    return runs
 
 
 def noise_seeded(
-    ip: Interpreter, node: cst.CSTNode, seed: Value, runs: Iterable[TrainingRun], known_same: bool = False
+    ip: Interpreter,
+    node: cst.CSTNode,
+    seed: Value,
+    runs: Mapping[TrainingRun, Guard],
+    known_same: bool = False,
 ) -> None:
     """What the noise of runs is drawn from is seeded: they are told where that is in a loop inside them."""
     around = tuple(ip.loops)
     if _called_in_turns(ip) and _same_each_time(seed):
-        for run in runs:
-            ip.happen(run, Seeded(ip.at(node), amount_of(seed), True, True, in_turns=True))
+        for run, drawn in runs.items():
+            ip.happen(run, Seeded(ip.at(node, drawn), amount_of(seed), True, True, in_turns=True))
         return
-    for run in runs:
+    for run, drawn in runs.items():
         if len(around) > len(run.loops):  # runs that a loop made are gone over by one other loop later on
             everywhere = known_same or _same_each_time(seed)
             same = everywhere or _of_a_variable_left_alone(ip, node) or _counted_anew(ip, node)
-            ip.happen(run, Seeded(ip.at(node), amount_of(seed), same, everywhere))
+            ip.happen(run, Seeded(ip.at(node, drawn), amount_of(seed), same, everywhere))
 
 
 _IN_TURNS = frozenset(

@@ -269,4 +269,30 @@ for turn in range(5):
         "seed",
         "seed + turn",
     ),
+    Pair(
+        "DPM205",
+        "generator-of-its-own-where-an-option-says-so",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--noise-seed", type=int)
+args = parser.parse_args()
+"""
+        + HOOKS.replace(
+            "lr=0.1))",
+            "lr=0.1), noise_generator=FACT)",
+        )
+        + """
+for epoch in range(3):
+    torch.manual_seed(0)
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "None if args.noise_seed is None else torch.Generator()",
+        "torch.Generator()",
+    ),
 )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj
 from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, of
+from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR
 from dpmigrate.analysis.ledger.events import StateSetBack
-from dpmigrate.analysis.library.seeds import FORKED, noise_seeded, runs_of_the_global, state_set_by
+from dpmigrate.analysis.library.seeds import (
+    FORKED,
+    noise_seeded,
+    runs_of_the_global,
+    runs_that_draw_from,
+    state_set_by,
+)
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.source.tree import children
 from dpmigrate.analysis.training import TrainingRun
@@ -38,8 +47,7 @@ def _seed_generator(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     ip.store.set(e.atom, "<state>", const("seeded", ip.origin(info.node, "manual_seed")))
     ip.store.set(e.atom, "<seed>", info.argument(0, "seed"))
     ip.store.set(e.atom, "<seed of>", const(", ".join(_names_in(ip, info.node))))
-    drawn = (run for run in ip.runs.values() if e.atom in run.draws_from.atoms)
-    noise_seeded(ip, info.node, info.argument(0, "seed"), drawn)
+    noise_seeded(ip, info.node, info.argument(0, "seed"), runs_that_draw_from(ip, {e.atom}))
     return of(e.atom)
 
 
@@ -101,13 +109,12 @@ def _set_global_state(ip: Interpreter, info: CallInfo) -> Value:
 
 @method("generator", "set_state")
 def _set_state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    drawn = [run for run in ip.runs.values() if e.atom in run.draws_from.atoms]
-    _set_back(ip, info, drawn)
+    _set_back(ip, info, runs_that_draw_from(ip, {e.atom}))
     ip.store.set(e.atom, "<state>", const("unknown", ip.origin(info.node, "set_state")))
     return of(e.atom)
 
 
-def _set_back(ip: Interpreter, info: CallInfo, runs: list[TrainingRun]) -> None:
+def _set_back(ip: Interpreter, info: CallInfo, runs: Mapping[TrainingRun, Guard]) -> None:
     """A generator goes back to a state: of the same turn of the loop around, or of an earlier one."""
     state = info.argument(0, "new_state") or info.argument(0, "new_states")
     made = ip.births.get(state.only) if isinstance(state.only, Obj) else None
@@ -117,8 +124,8 @@ def _set_back(ip: Interpreter, info: CallInfo, runs: list[TrainingRun]) -> None:
         earlier = len(since) < len(around) and around[: len(since)] == since
         noise_seeded(ip, info.node, state, runs, known_same=earlier)
         return
-    for run in runs:
-        ip.happen(run, StateSetBack(ip.at(info.node)))
+    for run, drawn in runs.items():
+        ip.happen(run, StateSetBack(ip.at(info.node, drawn)))
 
 
 @function("torch.random.fork_rng", "torch.fork_rng")

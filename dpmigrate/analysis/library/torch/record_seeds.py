@@ -33,13 +33,16 @@ def tell_of_seeding_records(
 ) -> None:
     """``loop`` goes over a private loader: its run is told of the seeds that the records set meanwhile."""
     told: set[object] = ip.notes.setdefault(_TOLD, set())
+    drawn = runs_of_the_global(ip).get(run)
+    if drawn is None:
+        return
     for loader in run.raw_loaders:
-        if (run, loader, node) in told or run not in runs_of_the_global(ip):
+        if (run, loader, node) in told:
             continue
         told.add((run, loader, node))
         for here in _in_this_process(ip, loader):
             for seed, assumed, differs in _seeds_of(ip, loader, node):
-                there = ip.at(node, guard | here | seed.at.guard | assumed)
+                there = ip.at(node, guard | drawn | here | seed.at.guard | assumed)
                 at = replace(
                     there, origin=seed.at.origin, conditional=there.conditional or seed.at.conditional
                 )
