@@ -48,6 +48,14 @@ def _weighted_mean(s: Subject) -> Tri:
 
 
 @fact
+def _mean_of_what_counts(s: Subject) -> Tri:
+    """Whether the loss is a mean over the targets of the batch that are not to be ignored."""
+    if not isinstance(s.event, Backward) or s.event.reduction != "mean of what counts":
+        return False
+    return s.unsure("each example may have as many targets that count")
+
+
+@fact
 def _parameter_outside(s: Subject) -> Tri:
     """Whether a model computes with the parameter of a layer outside the layer's own call."""
     if not isinstance(s.event, ParameterOutside):

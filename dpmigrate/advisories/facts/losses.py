@@ -79,7 +79,8 @@ def _sum_goes_backward(s: Subject) -> Tri:
 def _goes_backward(s: Subject, reduction: str) -> Tri:
     """Whether losses reduced so go backward: not where a factor came behind, which may be their number."""
     event = s.event
-    if not isinstance(event, Backward) or event.reduction != reduction:
+    reductions = ("mean", "mean of what counts") if reduction == "mean" else (reduction,)
+    if not isinstance(event, Backward) or event.reduction not in reductions:
         return False
     steps = list(event.steps)
     behind = steps[len(steps) - steps[::-1].index(reduction) :] if reduction in steps else steps

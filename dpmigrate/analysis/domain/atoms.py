@@ -175,7 +175,7 @@ class Tensor(Atom):
     coefficient: Atom | None = None
     """The DP model whose clipping coefficients were multiplied in."""
     reduction: str | None = None
-    """How losses became one: "none", "mean", "sum", `WEIGHTED_MEAN`; None where that is not known."""
+    """How losses became one: "none", "mean", "sum", one of `COUPLED_MEANS`; None where that is not known."""
     detached: bool = False
     """Whether no gradient goes back through it: it was detached, or computed where gradients are off."""
     passes: frozenset[ForwardPass] = frozenset()
@@ -206,6 +206,12 @@ def behind(tensors: Collection[Tensor]) -> tuple[frozenset[Atom], bool]:
 
 WEIGHTED_MEAN = "weighted mean"
 """A mean in which each class has a weight: divided by the weights of the batch's own examples."""
+
+COUNTED_MEAN = "mean of what counts"
+"""A mean with an ``ignore_index``: divided by the number of the batch's targets that are not ignored."""
+
+COUPLED_MEANS = (WEIGHTED_MEAN, COUNTED_MEAN)
+"""Means whose divisor each example of the batch has a part in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dpmigrate.analysis.batches import batches_of, joined
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
-    WEIGHTED_MEAN,
+    COUPLED_MEANS,
     Atom,
     Const,
     Length,
@@ -226,7 +226,7 @@ def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
     """Whether a criterion made one number of a model's whole batch, beside its wrapped losses."""
     if not _is_wrapped(losses) or not t.sources & losses.sources:
         return False
-    return t.reduction in ("mean", "sum", WEIGHTED_MEAN) and all(step in ("mul", "div") for step in t.steps)
+    return t.reduction in ("mean", "sum", *COUPLED_MEANS) and all(step in ("mul", "div") for step in t.steps)
 
 
 def is_penalty(atom: Atom) -> bool:

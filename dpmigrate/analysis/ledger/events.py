@@ -153,7 +153,7 @@ class Backward(Event):
     through: bool
     """Whether the gradient also reaches a model that another optimizer trains."""
     reduction: str = ""
-    """How the losses of the batch became one: "mean", "sum", "weighted mean"; empty where not known."""
+    """How the losses of the batch became one: "mean", "sum", "weighted mean", ...; empty where not known."""
     fed_at: frozenset[Origin] = frozenset()
     """Where the batches were taken that the run's model was given for it."""
 

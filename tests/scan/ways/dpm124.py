@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, STEP, STEPS, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, STEP, STEPS, Pair
 
 MIXED = """
 def changed(x, y):
@@ -366,5 +366,36 @@ for x, y in loader:
 """,
         "torch.cov(z.T).pow(2).sum()",
         "z.pow(2).sum(1).mean()",
+    ),
+    *(
+        Pair("DPM124", f"mean-of-what-counts-{name}", PRIVATE + program, wrong, right)
+        for name, program, wrong, right in (
+            (
+                "of-a-criterion",
+                "criterion = nn.CrossEntropyLoss(FACT)" + STEP.replace("F.cross_entropy", "criterion"),
+                "ignore_index=0",
+                "label_smoothing=0.1",
+            ),
+            (
+                "of-a-function",
+                STEP.replace("y).backward", "y, ignore_index=-1, reduction=FACT).backward"),
+                "'mean'",
+                "'none'",
+            ),
+            (
+                "of-a-criterion-of-the-program",
+                """
+class Masked(nn.Module):
+    def forward(self, out, y):
+        return F.cross_entropy(out, y, FACT)
+
+
+criterion = Masked()
+"""
+                + STEP.replace("F.cross_entropy", "criterion"),
+                "ignore_index=0",
+                "label_smoothing=0.1",
+            ),
+        )
     ),
 )

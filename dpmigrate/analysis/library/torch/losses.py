@@ -10,6 +10,7 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
+    COUNTED_MEAN,
     WEIGHTED_MEAN,
     Atom,
     Const,
@@ -91,11 +92,11 @@ def _init_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("criterion", "__call__", "forward")
 def _call_criterion(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     criterion = real(e.atom)
-    weights = ip.read(criterion, "weight") or NOTHING
     by_class = isinstance(criterion, Obj) and criterion.data in _BY_CLASS
-    return _loss_tensor(
-        ip, info, criterion, ip.read(criterion, "reduction"), weights if by_class else NOTHING
+    weights, ignored = (
+        (ip.read(criterion, name) if by_class else None) or NOTHING for name in ("weight", "ignore_index")
     )
+    return _loss_tensor(ip, info, criterion, ip.read(criterion, "reduction"), weights, ignored)
 
 
 @method("criterion", "to", "cuda", "cpu", "train", "eval", "float", "double", "half")
@@ -107,11 +108,11 @@ def _itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
-"""Criteria whose mean, with ``weight=``, is divided by the weights of the batch's examples."""
+"""Criteria whose mean is divided by the weights, or the number (``ignore_index``), of what counts."""
 
 
 def _loss_tensor(
-    ip: Interpreter, info: CallInfo, maker: Atom, reduction: Value | None, weights: Value
+    ip: Interpreter, info: CallInfo, maker: Atom, reduction: Value | None, weights: Value, ignored: Value
 ) -> Value:
     ways = info.tensors()
     parameters = [p for value in info.positional for p in params_in_value(value)]
@@ -120,7 +121,7 @@ def _loss_tensor(
     parts = []
     for guard, outputs in ways:
         passes = joined(outputs) if guard else passes_behind(info.everything())
-        parts.append(_loss_of(outputs, passes, maker, reduction, weights).guarded(guard))
+        parts.append(_loss_of(outputs, passes, maker, reduction, weights, ignored).guarded(guard))
     return join_all(parts)
 
 
@@ -130,11 +131,13 @@ def _loss_of(
     maker: Atom,
     reduction: Value | None,
     weights: Value,
+    ignored: Value,
 ) -> Value:
     sources, detached = behind(outputs)
     only = reduction.only if reduction is not None else None
     text = only.value if isinstance(only, Const) and isinstance(only.value, str) else None
-    plain = Tensor(sources, maker, reduction=text, detached=detached, passes=passes)
+    mean = COUNTED_MEAN if text == "mean" and ignored else text
+    plain = Tensor(sources, maker, reduction=mean, detached=detached, passes=passes)
     weighted = replace(plain, reduction=WEIGHTED_MEAN)
     if text != "mean" or not weights:
         return of(plain)
@@ -161,28 +164,32 @@ def _given_weights(atom: Atom, alone: bool) -> bool:
 
 @function("<given to a module>")
 def _weighs_by_itself(ip: Interpreter, info: CallInfo) -> Value:
-    """A criterion of the program that weighs the classes: ``F.cross_entropy(out, y, weight=self.w)``."""
+    """A criterion of the program that weighs or ignores: ``F.cross_entropy(out, y, weight=self.w)``."""
     module = info.positional[0].only
     if not isinstance(module, Obj) or not isinstance(module.data, Class):
         return NOTHING
     member = find_member(ip, module.data, "forward")
     forward = member.only if member is not None else None
-    if not isinstance(forward, Function) or not any(map(_is_given_weights, every(forward.node))):
+    if not isinstance(forward, Function) or not any(map(_weighs_or_ignores, every(forward.node))):
         return NOTHING
     return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
 
 
-def _is_given_weights(node: cst.CSTNode) -> bool:
-    name = node.func.attr if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
-    weighing = name is not None and name.value in ("cross_entropy", "nll_loss")
-    return weighing and isinstance(node, cst.Call) and keyword_node(node, "weight") is not None
+def _weighs_or_ignores(node: cst.CSTNode) -> bool:
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    given = any(keyword_node(node, name) is not None for name in ("weight", "ignore_index"))
+    return given and node.func.attr.value in ("cross_entropy", "nll_loss")
 
 
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:
-    weights = info.argument(2, "weight") if info.name.endswith((".cross_entropy", ".nll_loss")) else NOTHING
-    return _loss_tensor(
-        ip, info, External(info.name), info.argument(None, "reduction") or const("mean"), weights
+    by_class = info.name.endswith((".cross_entropy", ".nll_loss"))
+    weights, ignored = (
+        info.argument(place, name) if by_class else NOTHING
+        for place, name in ((2, "weight"), (4, "ignore_index"))
     )
+    reduction = info.argument(None, "reduction") or const("mean")
+    return _loss_tensor(ip, info, External(info.name), reduction, weights, ignored)
 
 
 for _short in LOSS_FUNCTIONS:

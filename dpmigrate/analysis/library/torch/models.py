@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import WEIGHTED_MEAN, Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.atoms import COUPLED_MEANS, Absent, Atom, Const, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.language.assignment import iterate
@@ -149,8 +149,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if inputs:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
         told = registry.tell_hooks(ip, "<given to a module>", given).only
-        weighed = isinstance(told, Tensor) and told.reduction == WEIGHTED_MEAN
-        reduction = WEIGHTED_MEAN if weighed else None
+        reduction = told.reduction if isinstance(told, Tensor) and told.reduction in COUPLED_MEANS else None
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     passes = passes_through(ip, real(e.atom), info)
