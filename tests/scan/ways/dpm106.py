@@ -59,4 +59,21 @@ for x, y in loader:
         "2",
         "1",
     ),
+    Pair(
+        "DPM106",
+        "two-losses-of-a-physical-batch",
+        HEAD
+        + "net = nn.Linear(16, 4)"
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    for x, y in batches:
+        optimizer.zero_grad()
+        FACT
+        criterion(net(x), y).backward()
+        optimizer.step()
+""",
+        "criterion(net(x + 0.1), y).backward()",
+        "criterion(net(x + 0.1), y)",
+    ),
 )
