@@ -176,4 +176,24 @@ for x, y in loader:
             ("method", "w.data.add_(w.grad, alpha=-0.1)", "w.data.clamp_(-5, 5)"),
         )
     ),
+    Pair(
+        "DPM123",
+        "made-where-each-epoch-is-trained",
+        PRIVATE
+        + """
+def epoch(net, optimizer):
+    another = torch.optim.SGD(net.parameters(), lr=0.1)
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        for each in FACT:
+            each.step()
+
+
+for turn in range(3):
+    epoch(net, optimizer)
+""",
+        "(another, optimizer)",
+        "(optimizer, another)",
+    ),
 )

@@ -7,7 +7,7 @@ import re
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Obj, Params, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.domain.values import NONE, Value
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.language.holding import parameter_of, runs_of_model
@@ -42,7 +42,7 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     trained_plainly.step_taken(ip, models, node, guard)
     beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
     for run in beside:
-        if _one_of_each(ip, optimizer, run):
+        if _made_with(ip, optimizer, run) or all(_made_with(ip, model, run) for model in models):
             name = str(optimizer.data or "another optimizer")
             unused.end(ip, run, used=True)
             ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=pending.waits(ip, run)))
@@ -68,10 +68,12 @@ def _may_be_private(ip: Interpreter, node: cst.CSTNode) -> bool:
     return any(True for _ in entries_of_kind(ip.evaluate(func.value), "dp-optimizer"))
 
 
-def _one_of_each(ip: Interpreter, optimizer: Obj, run: TrainingRun) -> bool:
-    """Whether the optimizer is made once for each run, and not in a loop that the run is outside of."""
-    made = ip.births.get(optimizer)
-    return made is not None and made.loops == run.loops[: len(made.loops)]
+def _made_with(ip: Interpreter, made: Atom, run: TrainingRun) -> bool:
+    """Whether it is made once for each run, and not in a loop that the run is outside of: one of many."""
+    if isinstance(made, Obj) and made.data is run:
+        return True
+    born = ip.births.get(made) if isinstance(made, Obj) else None
+    return born is not None and born.loops == run.loops[: len(born.loops)]
 
 
 @function("<changed by an operator>")
