@@ -5,6 +5,7 @@
 ``functional``   calls of functional losses
 ``uses``         what is done with losses, rewritten for those of the returned criterion
 ``counted``      a mean that is written as a sum over the number of examples
+``examples``     the number of examples, where the program can say it
 ``floats``       numbers where there were tensors of one number
 ``added_terms``  arithmetic on losses, and what to write instead
 """

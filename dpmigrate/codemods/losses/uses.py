@@ -7,7 +7,7 @@ Those answer to ``backward()`` and ``item()`` (their mean) and to little else: o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import libcst as cst
@@ -17,18 +17,25 @@ from dpmigrate.analysis.ledger.expressions import Computed
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import name_of, receiver
 from dpmigrate.codemods.losses.counted import mean_by_hand
+from dpmigrate.codemods.losses.examples import Examples
 from dpmigrate.codemods.losses.floats import Floats, UseWithheld
-from dpmigrate.codemods.losses.origins import argument_for
 from dpmigrate.codemods.program.assignments import is_bound_by
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.places import parameter_of
 
 _DROPPED = frozenset(["detach", "cpu", "clone", "float", "double", "data", "to", "cuda"])
+"""What a wrapped loss has not, and needs not: ``losses.detach()`` becomes ``losses``."""
 _WHOLE = (cst.AugAssign, cst.Assign, cst.AnnAssign, cst.Arg, cst.Return, cst.Element)
+"""Where an expression stands by itself: a product in its place needs no brackets."""
 _ARRAYS = frozenset(["torch", "np", "numpy"])
 _REDUCTIONS = frozenset(["mean", "sum"])
 _FINE = frozenset(["item", "backward"])
+"""What a wrapped loss has, too."""
 _BLIND = frozenset(["isinstance", "type", "id", "hasattr"])
+"""Functions that look at no number of the losses."""
+
+_LossesIn = Callable[[cst.CSTNode], cst.BaseExpression]
+"""The losses in a reduction: what ``losses.mean()`` is called on, or ``torch.mean(losses)`` is given."""
 
 
 class Uses:
@@ -51,8 +58,7 @@ class Uses:
         """What ``item()`` of a wrapped loss is over the examples: their mean or their sum."""
         self.floats = Floats(facts, edits)
         self._seen: set[cst.CSTNode] = set()
-        self._counts: list[tuple[cst.CSTNode, str]] = []
-        """Calls that make or hand on these losses, each with a variable as long as there are examples."""
+        self._examples = Examples(facts)
         self._alike: dict[cst.Call, set[What]] = {}
         """What every call holds whose losses, one per example until now, the wrapped criterion will make."""
 
@@ -60,37 +66,8 @@ class Uses:
         """Rewrite what is done with the losses that some calls make; ``reduced`` of each as in `follow`."""
         self._alike = {call: set(self.facts.held(call)) for call, reduced in calls if not reduced}
         for call, reduced in calls:
-            self._counts = [(call, name) for name in self._examples(call)]
+            self._examples.begin_at(call)
             self.follow(call, reduced)
-
-    def _examples(self, call: cst.Call) -> list[str]:
-        """The variables of a call's targets and of its inputs: each is as long as there are examples."""
-        named = {a.keyword.value: a.value for a in call.args if a.keyword is not None}
-        plain = [a.value for a in call.args if a.keyword is None and not a.star]
-        found = [named.get("target"), *plain[1:2], named.get("input"), *plain[:1]]
-        return [node.value for node in found if isinstance(node, cst.Name)]
-
-    def _hand_on_counts(self, function: cst.CSTNode, call: cst.CSTNode, target: cst.CSTNode | None) -> None:
-        """Where losses come back from a function, what its caller has that is as long.
-
-        An argument, or another of the values that come back (``target`` takes them apart).
-        """
-        facts = self.facts
-        inside = {name for made, name in self._counts if facts.scope(made) is function}
-        if not isinstance(function, cst.FunctionDef) or not isinstance(call, cst.Call):
-            return
-        for name in inside:
-            bound = [t for t in facts.own(function, cst.AssignTarget) if _binds(facts, t, name)]
-            given = argument_for(facts, call, function, name) if not bound else None
-            if isinstance(given, cst.Name):
-                self._counts.append((call, given.value))
-        values = [r.value for r in facts.own(function, cst.Return)]
-        value = values[0] if len(values) == 1 else None
-        if isinstance(value, cst.Tuple) and isinstance(target, (cst.Tuple, cst.List)):
-            for element, taken in zip(value.elements, target.elements, strict=False):
-                same = isinstance(element.value, cst.Name) and element.value.value in inside
-                if same and isinstance(taken.value, cst.Name):
-                    self._counts.append((target, taken.value.value))
 
     def follow(self, node: cst.CSTNode, reduced: bool) -> None:
         """Rewrite what is done with the losses that an expression holds.
@@ -144,39 +121,40 @@ class Uses:
             self._becomes_item(whole)
             return
         if name in _REDUCTIONS and not (isinstance(whole, cst.Call) and whole.args):
-            if not reduced and self._is_mean_by_hand(whole, node):
-                if live:
-                    self._drop_mean_by_hand(whole)
-                return
-            if not reduced and name != self.reduction:
-                if live:
-                    self._scale(whole, node, name)
-                return
-            reduced = True
-        elif name not in _DROPPED:
-            self._refuse(node, f"the losses' .{name} is used")
-        if not live:
+            if live:
+                self._reduction(whole, node, name, reduced, receiver)
             return
-        self._drop(whole)
-        self.follow(whole, reduced)
+        if name not in _DROPPED:
+            self._refuse(node, f"the losses' .{name} is used")
+        if live:
+            self.edits.of(facts.module_of(whole)).change(whole, receiver)
+            self.follow(whole, reduced)
+
+    def _reduction(
+        self, whole: cst.CSTNode, node: cst.CSTNode, name: str, reduced: bool, losses_in: _LossesIn
+    ) -> None:
+        """``losses.mean()``, ``torch.mean(losses)`` become ``losses``, scaled where those do it otherwise."""
+        if not reduced and self._is_mean_by_hand(whole, node):
+            self._drop_mean_by_hand(whole, losses_in)
+        elif not reduced and name != self.reduction:
+            self._scale(whole, node, name, losses_in)
+        else:
+            self.edits.of(self.facts.module_of(whole)).change(whole, losses_in)
+            self.follow(whole, True)
 
     def _is_mean_by_hand(self, total: cst.CSTNode, node: cst.CSTNode) -> bool:
         """Whether a sum of losses is divided by their number, where the wrapped losses have a mean."""
         around = self.facts.parent(total)
         return self.reduction == "mean" and around is not None and mean_by_hand(self.facts, around) is node
 
-    def _drop_mean_by_hand(self, total: cst.CSTNode) -> None:
+    def _drop_mean_by_hand(self, total: cst.CSTNode, losses_in: _LossesIn) -> None:
         """``losses.sum() / len(x)`` becomes ``losses``."""
         mean = self.facts.parent(total)
         assert isinstance(mean, cst.BinaryOperation)
 
         def change(new: cst.CSTNode) -> cst.BaseExpression:
             assert isinstance(new, cst.BinaryOperation)
-            return (
-                receiver(new.left)
-                if isinstance(total, cst.Call) and not total.args
-                else _argument_of(new.left)
-            )
+            return losses_in(new.left)
 
         self.edits.of(self.facts.module_of(mean)).change(mean, change)
         self.follow(mean, True)
@@ -193,15 +171,15 @@ class Uses:
 
     def _count_examples(self, whole: cst.CSTNode, node: cst.CSTNode, what: str) -> None:
         """Count the targets in place of their losses. Raises `UseWithheld` where none are known."""
-        text = self._length(node)
+        text = self._examples.number_at(node)
         if text is None:
             self._refuse(node, f"the losses' {what} is used")
         self.edits.of(self.facts.module_of(whole)).replace(whole, text)
 
-    def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str) -> None:
+    def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str, losses_in: _LossesIn) -> None:
         """``losses.sum().item()`` becomes ``losses.item() * len(targets)``, and 0 for an empty batch."""
         facts = self.facts
-        text = self._length(node)
+        text = self._examples.number_at(node)
         if text is None:
             self._refuse(node, f"the losses' .{wanted} is used")
         layers = 1
@@ -217,37 +195,15 @@ class Uses:
         # The mean of an empty Poisson batch is no number.
         scaled = f"x.item() * {text} if {text} else 0.0" if wanted == "sum" else f"x.item() / max({text}, 1)"
 
-        as_argument = isinstance(facts.parent(node), cst.Arg)
-
         def change(new: cst.CSTNode) -> cst.CSTNode:
             for layer in range(layers, 0, -1):
-                new = _argument_of(new) if as_argument and layer == 1 else receiver(new)
+                new = losses_in(new) if layer == 1 else receiver(new)
             number = cst.parse_expression(scaled if bare else f"({scaled})")
             return number.with_deep_changes(_receiver_of_item(number), value=new)
 
         self.edits.of(facts.module_of(whole)).change(whole, change)
         if not plain:
             self.floats.follow(whole)
-
-    def _length(self, node: cst.CSTNode) -> str | None:
-        """The number of examples as text, where it can be read behind the losses."""
-        facts = self.facts
-        for made, name in self._counts:
-            if facts.scope(made) is not facts.scope(node):
-                continue
-            first, last = facts.position(made), facts.position(node)
-            rebound = [
-                t
-                for t in facts.own(facts.scope(node), cst.AssignTarget)
-                if first < facts.position(t) <= last and _binds(facts, t, name)
-            ]
-            if not rebound and first <= last:
-                return f"len({name})"
-        return None
-
-    def _drop(self, whole: cst.CSTNode) -> None:
-        """``losses.mean()`` becomes ``losses``."""
-        self.edits.of(self.facts.module_of(whole)).change(whole, receiver)
 
     def _becomes_item(self, whole: cst.CSTNode) -> None:
         """``losses.numpy()`` becomes ``losses.item()``."""
@@ -280,11 +236,8 @@ class Uses:
             foreign = [w for w in others if all(w not in self._alike[call] for call in beside)]
             if not reduced and any(w.reduction != "mean" for w in foreign):
                 self._refuse(load, f"{name} may also hold other losses")
-            counts = self._counts
-            # Of either branch, only what both have is as long as the losses.
-            self._counts = [each for each in counts if all(each[1] in self._examples(c) for c in beside)]
-            self.follow(load, reduced)
-            self._counts = counts
+            with self._examples.shared_with(beside):
+                self.follow(load, reduced)
 
     def _returned(self, node: cst.CSTNode, place: int | None, reduced: bool) -> None:
         facts = self.facts
@@ -294,7 +247,7 @@ class Uses:
                 self._refuse(call, "the losses come back through a function that calls another")
             assign = facts.parent(call)
             target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
-            self._hand_on_counts(function, call, target)
+            self._examples.come_back(function, call, target)
             if place is None:
                 self.follow(call, reduced)
                 continue
@@ -357,15 +310,8 @@ class Uses:
                 self._count_examples(call, node, "number")
             return
         if name in _REDUCTIONS and len(call.args) == 1 and self._is_of_arrays(call.func):
-            if not reduced and self._is_mean_by_hand(call, node):
-                if live:
-                    self._drop_mean_by_hand(call)
-            elif not reduced and name != self.reduction:
-                if live:
-                    self._scale(call, node, name)
-            elif live:
-                self.edits.of(facts.module_of(call)).change(call, _argument_of)
-                self.follow(call, True)
+            if live:
+                self._reduction(call, node, name, reduced, _argument_of)
             return
         if name == "float" and reduced:
             if live:
@@ -393,10 +339,7 @@ class Uses:
             return
         if not reduced:
             self._refuse(node, "one loss per example is used")
-        self.edits.of(self.facts.module_of(node)).change(
-            node,
-            _item,
-        )
+        self.edits.of(self.facts.module_of(node)).change(node, _item)
         self.floats.follow(node)
 
     def _refuse(self, node: cst.CSTNode, what: str) -> NoReturn:
@@ -405,11 +348,6 @@ class Uses:
             self.facts.module_of(node),
             node,
         )
-
-
-def _binds(facts: Facts, target: cst.AssignTarget, name: str) -> bool:
-    """Whether an assignment gives a variable a value."""
-    return any(n.value == name for n in facts.inside(target.target, cst.Name))
 
 
 def _item(losses: cst.BaseExpression) -> cst.Call:
