@@ -27,7 +27,6 @@ Reported = Literal["default", "selected", "verify"]
 Concern = Literal["clipping", "generator", "seeding", "in-place", "retired"]
 
 _FENCE = "+++"
-_HEADING = re.compile(r"^## +(.+?) *$", re.MULTILINE)
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID = re.compile(r"DPM\d{3}")
 
@@ -86,12 +85,6 @@ class Advisory:
     """``selected``: only where the rule is selected; ``verify``: only ``verify`` can find it."""
     points_at: str = ""
     """Where its findings stand; the line holds one of the parts in backticks, if there are any."""
-
-    @property
-    def sections(self) -> dict[str, str]:
-        """The body by its second-level headings, in the order of the file."""
-        parts = _HEADING.split(self.body)
-        return {parts[i]: parts[i + 1].strip() for i in range(1, len(parts), 2)}
 
 
 def folder() -> Path:
@@ -165,75 +158,99 @@ def load_advisory(path: Path) -> Advisory:
     return _from_table(path, table, body.lstrip("\n"))
 
 
-def _from_table(path: Path, table: dict[str, Any], body: str) -> Advisory:
-    """An Advisory of front matter and prose, every field of the right type."""
+class _Table:
+    """A table of a rule's front matter, from which key by key is taken; every error names the file."""
 
-    def text(source: dict[str, Any], key: str, default: str | None = None) -> str:
-        value = source.pop(key, default)
+    def __init__(self, path: Path, table: Mapping[str, Any], prefix: str = "") -> None:
+        self.path = path
+        self.prefix = prefix
+        self._left = dict(table)
+
+    def wrong(self, what: str) -> CatalogueError:
+        """The error that says so."""
+        return CatalogueError(f"{self.path.name}: {what}")
+
+    def take(self, key: str, default: object = None) -> Any:
+        """Any value."""
+        return self._left.pop(key, default)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A string; it must be there where there is no default."""
+        value = self.take(key, default)
         if not isinstance(value, str):
-            raise CatalogueError(f"{path.name}: '{key}' must be a string.")
+            raise self.wrong(f"'{self.prefix}{key}' must be a string.")
         return value
 
-    severity, impact = text(table, "severity"), text(table, "impact")
-    if severity not in get_args(Severity):
-        raise CatalogueError(f"{path.name}: '{severity}' is no severity.")
-    if impact not in get_args(Impact):
-        raise CatalogueError(f"{path.name}: '{impact}' is no impact.")
-    fix = dict(table.pop("fix", {"applicability": "none"}))
-    applicability = text(fix, "applicability")
-    if applicability not in (*get_args(Applicability), "none"):
-        raise CatalogueError(f"{path.name}: '{applicability}' is no applicability of a fix.")
-    strategies, rewrites = fix.pop("strategies", []), fix.pop("rewrites", True)
-    if not isinstance(strategies, list) or not set(strategies) <= set(STRATEGIES):
-        raise CatalogueError(f"{path.name}: 'fix.strategies' must be a list of {', '.join(STRATEGIES)}.")
-    if not isinstance(rewrites, bool):
-        raise CatalogueError(f"{path.name}: 'fix.rewrites' must be true or false.")
-    concerns = text(fix, "concerns", "clipping")
-    if concerns not in get_args(Concern):
-        raise CatalogueError(f"{path.name}: 'fix.concerns' must be one of {', '.join(get_args(Concern))}.")
-    if applicability != "none" and (concerns == "clipping") is not bool(strategies):
-        raise CatalogueError(f"{path.name}: a fix has 'strategies', or 'concerns' a generator or seeding.")
-    summary_of_fix = text(fix, "summary", "")
-    policy = FixPolicy(
-        cast(Any, applicability),
-        summary_of_fix,
-        text(fix, "when", ""),
-        text(fix, "by-hand", summary_of_fix if applicability == "none" else ""),
-        frozenset(strategies),
-        cast(Concern, concerns),
-        rewrites,
-        text(fix, "no-edit", ""),
-    )
-    reported = text(table, "reported", "default")
-    if reported not in get_args(Reported):
-        raise CatalogueError(f"{path.name}: 'reported' must be one of {', '.join(get_args(Reported))}.")
-    references = table.pop("references", [])
-    if not isinstance(references, list) or not all(isinstance(item, str) for item in references):
-        raise CatalogueError(f"{path.name}: 'references' must be a list of strings.")
-    match = table.pop("match", {})
-    rule, name = text(table, "id"), text(table, "name")
+    def one_of(self, key: str, words: Sequence[str], default: str | None = None) -> Any:
+        """One of some words."""
+        word = self.text(key, default)
+        if word not in words:
+            raise self.wrong(f"'{self.prefix}{key}' must be one of {', '.join(words)}, and is '{word}'.")
+        return word
+
+    def texts(self, key: str) -> list[str]:
+        """A list of strings, empty where it is not there."""
+        value = self.take(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(f"'{self.prefix}{key}' must be a list of strings.")
+        return value
+
+    def end(self) -> None:
+        """All that is known was taken. Raises CatalogueError for a key that is left."""
+        for key in self._left:
+            raise self.wrong(f"'{self.prefix}{key}' is no key of the front matter.")
+
+
+def _from_table(path: Path, front: Mapping[str, Any], body: str) -> Advisory:
+    """An Advisory of front matter and prose, every field of the right type."""
+    table = _Table(path, front)
+    rule, name = table.text("id"), table.text("name")
     if not _ID.fullmatch(rule) or not _NAME.fullmatch(name) or path.stem != f"{rule}-{name}":
-        raise CatalogueError(f"{path.name}: the file must be called <id>-<name>.md, here {rule}-{name}.md.")
-    summary, affected = text(table, "summary"), text(table, "affected", "")
-    points_at = text(table, "points-at", "")
-    unknown = [*table, *(f"fix.{key}" for key in fix)]
-    if unknown:
-        raise CatalogueError(f"{path.name}: '{unknown[0]}' is no key of the front matter.")
-    return Advisory(
+        raise table.wrong(f"the file must be called <id>-<name>.md, here {rule}-{name}.md.")
+    advisory = Advisory(
         id=rule,
         name=name,
-        summary=summary,
-        severity=cast(Severity, severity),
-        impact=cast(Impact, impact),
-        affected=affected,
-        fix=policy,
-        references=tuple(references),
-        match=MappingProxyType(match),
+        summary=table.text("summary"),
+        severity=table.one_of("severity", get_args(Severity)),
+        impact=table.one_of("impact", get_args(Impact)),
+        affected=table.text("affected", ""),
+        fix=_fix_policy(_Table(path, table.take("fix", {"applicability": "none"}), "fix.")),
+        references=tuple(table.texts("references")),
+        match=MappingProxyType(table.take("match", {})),
         body=body,
         path=path,
-        reported=cast(Reported, reported),
-        points_at=points_at,
+        reported=table.one_of("reported", get_args(Reported), "default"),
+        points_at=table.text("points-at", ""),
     )
+    table.end()
+    return advisory
+
+
+def _fix_policy(table: _Table) -> FixPolicy:
+    """What the ``[fix]`` table of a rule says."""
+    applicability = table.one_of("applicability", (*get_args(Applicability), "none"))
+    concerns = table.one_of("concerns", get_args(Concern), "clipping")
+    strategies = table.texts("strategies")
+    if not set(strategies) <= set(STRATEGIES):
+        raise table.wrong(f"'fix.strategies' must be a list of {', '.join(STRATEGIES)}.")
+    if applicability != "none" and (concerns == "clipping") is not bool(strategies):
+        raise table.wrong("a fix has 'strategies', or 'concerns' a generator or seeding.")
+    rewrites = table.take("rewrites", True)
+    if not isinstance(rewrites, bool):
+        raise table.wrong("'fix.rewrites' must be true or false.")
+    summary = table.text("summary", "")
+    policy = FixPolicy(
+        applicability,
+        summary,
+        table.text("when", ""),
+        table.text("by-hand", summary if applicability == "none" else ""),
+        frozenset(cast("list[Strategy]", strategies)),
+        concerns,
+        rewrites,
+        table.text("no-edit", ""),
+    )
+    table.end()
+    return policy
 
 
 def _unknown(selector: str) -> UnknownRuleError:

@@ -42,7 +42,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The two sets of DESIGN, kept apart."""
+    """What the project declares, and what the code itself proves, kept apart."""
 
     declared: VersionSet
     evidence: VersionSet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dpmigrate.model import Finding, FixOffer, NotAnalysed, Place, Run, Span, Suppressed, SuppressedBy
@@ -11,6 +11,8 @@ from dpmigrate.workspace.discover import Workspace
 
 if TYPE_CHECKING:
     from dpmigrate.advisories.choice import Choices
+    from dpmigrate.advisories.evidence import Assumed
+    from dpmigrate.advisories.ignores import Ignores
     from dpmigrate.advisories.matching import Match
     from dpmigrate.versions.pin import Pin
     from dpmigrate.versions.releases import VersionSet
@@ -58,12 +60,9 @@ def check_rules(settings: Settings) -> None:
 
 
 def _judge(project: Project, choices: Choices, out: Found) -> None:
+    """Fill in all that comes of private runs and of the code: runs, findings, and what is suppressed."""
     from dpmigrate.advisories.catalogue import advisories
-    from dpmigrate.advisories.contexts import sure_on_every_way
     from dpmigrate.advisories.ignores import Ignores
-    from dpmigrate.advisories.matching import match_runs
-    from dpmigrate.advisories.pins import match_pins
-    from dpmigrate.advisories.retired import match_retired
     from dpmigrate.advisories.summary import summarise
 
     workspace = project.workspace
@@ -71,30 +70,14 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
     def assumed(path: str) -> VersionSet | None:
         return choices.of(workspace.absolute(path)).opacus
 
-    def target(path: str) -> VersionSet | None:
-        return choices.of(workspace.absolute(path)).target
-
-    def asked_by_name(path: str) -> frozenset[str]:
-        return choices.of(workspace.absolute(path)).asked
-
     summaries = summarise(project, assumed)
     index = {id(record): i for i, (_, records) in enumerate(summaries) for record in records}
     shown = [i for i, (run, _) in enumerate(summaries) if _is_target(workspace, run.path)]
     numbers = {i: n for n, i in enumerate(shown)}
     out.runs = [summaries[i][0] for i in shown]
     ignores = Ignores(project)
-    of_runs = [a for a in advisories() if a.match.get("about") != "pins"]
-    of_the_text = match_runs(project, of_runs, assumed, target, asked_by_name)
-    parts = project.program.parts if project.program is not None else ()
-    matches = list(sure_on_every_way(of_the_text, [run for part in parts for run in part.runs]))
-    for advisory in advisories():
-        if advisory.match.get("about") == "pins":
-            matches.extend(match_pins(project, advisory, assumed))
-        if advisory.match.get("about") == "retired":
-            matches.extend(match_retired(project, advisory, assumed, target))
-    merged: dict[tuple[object, ...], tuple[Finding, Match]] = {}
-    kept_back: dict[tuple[object, ...], Suppressed] = {}
-    for match in matches:
+    merged = _OfEachPlace(choices, workspace, ignores)
+    for match in _matches(project, choices, assumed):
         if match.origin is not None and _in_library(project, match):
             continue
         of_run = index.get(id(match.run))
@@ -102,27 +85,10 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
         if of_run is not None and finding.run is None:
             run = summaries[of_run][0]
             finding = finding._replace(run_elsewhere=Place(run.path, run.line, run.call, run.cell))
-        if not _is_target(workspace, finding.span.path) or _too_narrow(choices, workspace, match):
-            continue
-        path = workspace.absolute(finding.span.path)
-        verdict = choices.verdict(path, finding)
-        if verdict == "unasked":
-            continue
-        finding = finding._replace(severity=choices.severity(path, finding))
-        key = (finding.rule, finding.span)
-        by: SuppressedBy | None = "comment" if ignores.covers(match, finding) else None
-        if verdict == "configuration":
-            by = by or verdict
-        if by is not None:
-            told = kept_back.get(key)
-            if told is None or finding.certainty == "definite":
-                kept_back[key] = Suppressed(finding._replace(fix=None), by)
-            continue
-        old = merged.get(key)
-        if old is None or (old[0].certainty == "possible" and finding.certainty == "definite"):
-            merged[key] = (finding, match)
-    out.matches = list(merged.values())
-    out.suppressed = list(kept_back.values())
+        if _is_target(workspace, finding.span.path) and not _too_narrow(choices, workspace, match):
+            merged.add(finding, match)
+    out.matches = list(merged.reported.values())
+    out.suppressed = list(merged.suppressed.values())
     for advisory in advisories():
         if advisory.match.get("about") == "ignores":
             unused = ignores.unused(advisory, workspace, [finding for finding, _ in out.matches])
@@ -132,6 +98,63 @@ def _judge(project: Project, choices: Choices, out: Found) -> None:
                 f.span for f, _ in unused if (f.span.path, f.span.line) not in used
             )
     out.used_ignores = ignores.used()
+
+
+def _matches(project: Project, choices: Choices, assumed: Assumed) -> Iterator[Match]:
+    """Every match of every advisory on a project: on its runs, its pins, and names that are gone."""
+    from dpmigrate.advisories.catalogue import advisories
+    from dpmigrate.advisories.contexts import sure_on_every_way
+    from dpmigrate.advisories.matching import match_runs
+    from dpmigrate.advisories.pins import match_pins
+    from dpmigrate.advisories.retired import match_retired
+
+    workspace = project.workspace
+
+    def target(path: str) -> VersionSet | None:
+        return choices.of(workspace.absolute(path)).target
+
+    def asked_by_name(path: str) -> frozenset[str]:
+        return choices.of(workspace.absolute(path)).asked
+
+    of_runs = [a for a in advisories() if a.match.get("about") != "pins"]
+    of_the_text = match_runs(project, of_runs, assumed, target, asked_by_name)
+    parts = project.program.parts if project.program is not None else ()
+    yield from sure_on_every_way(of_the_text, [run for part in parts for run in part.runs])
+    for advisory in advisories():
+        if advisory.match.get("about") == "pins":
+            yield from match_pins(project, advisory, assumed)
+        if advisory.match.get("about") == "retired":
+            yield from match_retired(project, advisory, assumed, target)
+
+
+class _OfEachPlace:
+    """For each rule and place one finding, the surest: reported, or suppressed."""
+
+    def __init__(self, choices: Choices, workspace: Workspace, ignores: Ignores) -> None:
+        self.choices = choices
+        self.workspace = workspace
+        self.ignores = ignores
+        self.reported: dict[tuple[str, Span], tuple[Finding, Match]] = {}
+        self.suppressed: dict[tuple[str, Span], Suppressed] = {}
+
+    def add(self, finding: Finding, match: Match) -> None:
+        """Take a finding up, unless its rule was not asked for or a surer one stands there."""
+        path = self.workspace.absolute(finding.span.path)
+        verdict = self.choices.verdict(path, finding)
+        if verdict == "unasked":
+            return
+        finding = finding._replace(severity=self.choices.severity(path, finding))
+        key = (finding.rule, finding.span)
+        by: SuppressedBy | None = "comment" if self.ignores.covers(match, finding) else None
+        if verdict == "configuration":
+            by = by or verdict
+        if by is not None:
+            if key not in self.suppressed or finding.certainty == "definite":
+                self.suppressed[key] = Suppressed(finding._replace(fix=None), by)
+            return
+        old = self.reported.get(key)
+        if old is None or (old[0].certainty == "possible" and finding.certainty == "definite"):
+            self.reported[key] = (finding, match)
 
 
 def _finding(project: Project, match: Match, run: int | None) -> Finding:

@@ -128,12 +128,6 @@ class VersionSet:
         return bool(self.mask & ~_NUMBERED)
 
     @property
-    def newest(self) -> str | None:
-        """The newest release in the set (`NEWER` counts), None where there is none."""
-        numbered = self.mask & _NUMBERED
-        return MEMBERS[numbered.bit_length() - 1] if numbered else None
-
-    @property
     def oldest(self) -> str | None:
         """The oldest release in the set, None where there is none."""
         numbered = self.mask & _NUMBERED

@@ -79,21 +79,28 @@ def test_a_rule_file_is_read_whole(tmp_path: Path) -> None:
     assert (item.fix.applicability, item.fix.summary) == ("safe", "take the new API")
     assert dict(item.match) == {"when": ["ghost", "manager"]}
     assert item.reported == "default"
-    assert list(item.sections) == ["What happens", "Example"]
-    assert item.sections["What happens"].startswith("Only the **last**")
+    assert item.body.startswith("## What happens\n\nOnly the **last**")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("+++\nid", "id", "no front matter"),
-        ('severity = "error"', 'severity = "fatal"', "'fatal' is no severity"),
+        (
+            'severity = "error"',
+            'severity = "fatal"',
+            "'severity' must be one of error, warning, info, and is 'fatal'",
+        ),
         ("references =", "reference =", "'reference' is no key"),
         ('applicability = "safe"', 'applicability = "safe"\nwhem = "ghost"', "'fix.whem' is no key"),
         ('reported = "default"', 'reported = "never"', "default, selected, verify"),
-        ('impact = "privacy"', 'impact = "speed"', "'speed' is no impact"),
+        ('impact = "privacy"', 'impact = "speed"', "'impact' must be one of .*, and is 'speed'"),
         ('summary = "the sum is wrong"\n', "", "'summary' must be a string"),
-        ('applicability = "safe"', 'applicability = "maybe"', "'maybe' is no applicability"),
+        (
+            'applicability = "safe"',
+            'applicability = "maybe"',
+            "'fix.applicability' must be one of safe, unsafe, none, and is 'maybe'",
+        ),
         ('["https://example.org/692"]', '"x"', "'references' must be a list"),
         ('id = "{id}"', 'id = "DPM999"', "must be called"),
         ('id = "{id}"', "id = [", "not TOML"),

@@ -45,7 +45,7 @@ def test_a_plain_install_never_gives_a_commit() -> None:
 def test_the_empty_set_is_false_and_still_has_a_specifier() -> None:
     assert not nothing()
     assert parse_specifier(nothing().spec() or "") == nothing()
-    assert (nothing().oldest, nothing().newest) == (None, None)
+    assert nothing().oldest is None
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,8 @@ def test_refs_name_git_members_but_make_no_difference() -> None:
 
 
 def test_ends_of_a_set() -> None:
-    assert (parse_specifier("~=1.5.1").oldest, parse_specifier("~=1.5.1").newest) == ("1.5.1", "1.5.4")
-    assert parse_specifier(">=1.5").newest == NEWER
-    assert parse_specifier("git+main").newest is None
+    assert parse_specifier("~=1.5.1").oldest == "1.5.1"
+    assert parse_specifier("git+main").oldest is None
 
 
 @given(index_sets)
@@ -159,10 +158,10 @@ def test_spec_means_to_packaging_what_the_set_holds(versions: VersionSet) -> Non
 @given(index_sets)
 def test_the_ends_are_the_first_and_the_last_member(versions: VersionSet) -> None:
     inside = [member for member in (*RELEASES, NEWER) if member in versions]
-    assert (versions.oldest, versions.newest) == ((inside[0], inside[-1]) if inside else (None, None))
+    assert versions.oldest == (inside[0] if inside else None)
     assert list(versions) == inside
     with_git = versions | VersionSet.of([GIT_FAULTY, GIT_UNKNOWN])
-    assert (with_git.oldest, with_git.newest) == (versions.oldest, versions.newest)
+    assert with_git.oldest == versions.oldest
     assert list(with_git) == [*inside, GIT_FAULTY, GIT_UNKNOWN]
     assert with_git.has_git
     assert not versions.has_git
