@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dpmigrate.analysis.guards import Guard, Symbol
 
@@ -36,6 +36,11 @@ class Const(Atom):
 
     def __hash__(self) -> int:
         return hash((type(self.value), self.value))
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a constant is a number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

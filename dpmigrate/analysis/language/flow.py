@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.domain.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import GRAD_MODE, Atom, Const, External, Obj, Unknown, is_number
 from dpmigrate.analysis.domain.store import Delta, Slot
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Function, Seq, Value, join_all, of
 from dpmigrate.analysis.frames import LoopControl
@@ -242,7 +242,7 @@ def _grew(ip: Interpreter, before: Mapping[Slot, Value | None]) -> bool:
 
 
 def _is_number(atom: Atom) -> bool:
-    return isinstance(atom, Const) and type(atom.value) in (int, float)
+    return isinstance(atom, Const) and is_number(atom.value)
 
 
 @statement(cst.While)

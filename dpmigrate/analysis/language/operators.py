@@ -23,6 +23,7 @@ from dpmigrate.analysis.domain.atoms import (
     Tensor,
     Unknown,
     behind,
+    is_number,
 )
 from dpmigrate.analysis.domain.values import (
     MAX_TEXT,
@@ -147,7 +148,7 @@ def _of_lengths(
         return _of_lengths(ip, "Divide", Const(1), a, node)
     if name == "Multiply":
         factor, length = (a, b) if isinstance(a, Const) else (b, a)
-        times = factor.value if isinstance(factor, Const) and _is_number(factor.value) else 0
+        times = factor.value if isinstance(factor, Const) and is_number(factor.value) else 0
         longer = frozenset(replace(p, times=p.times * times) for p in _lengths(length))
         return ip.unknown(node, A_LENGTH, longer) if longer and times > 0 else None
     return batches_counted(a, b, node) if name == "FloorDivide" else None
@@ -168,13 +169,9 @@ def _lengths(atom: Atom | None) -> list[Length]:
     return [p for p in atom.parts if isinstance(p, Length)] if is_length and isinstance(atom, Unknown) else []
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _about_one(numerator: Any, length: Length) -> bool:
+def _about_one(numerator: object, length: Length) -> bool:
     """Whether something over a length is one over it; where batches are counted, 0.5 is no better."""
-    if not _is_number(numerator):
+    if not is_number(numerator):
         return False
     batches = isinstance(length.of, Obj) and length.of.kind in ("loader", "dp-loader", "managed-loader")
     share = numerator / length.times

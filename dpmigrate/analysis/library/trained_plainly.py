@@ -17,6 +17,7 @@ from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
 from dpmigrate.analysis.domain.values import NOTHING, Value, join_all, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.optimizing import TrainedPlainly
+from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
@@ -82,8 +83,7 @@ def weights_read(ip: Interpreter, model: Atom, path: Hashable) -> None:
 
 def _records_of(ip: Interpreter, loader: Atom) -> frozenset[Atom]:
     """A loader, and the data set that it is surely made of."""
-    held = ip.read(loader, "dataset") if isinstance(loader, Obj) else None
-    dataset = held.only if held is not None else None
+    dataset = dataset_of(ip, loader).only
     return frozenset([loader] if dataset is None else [loader, dataset])
 
 

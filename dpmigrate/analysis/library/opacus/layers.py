@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import External, Obj, Unknown
-from dpmigrate.analysis.domain.values import NOTHING, Value, const, of
+from dpmigrate.analysis.domain.values import Value, const, of
 from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
@@ -51,7 +52,7 @@ def _dp_loader_of_another(ip: Interpreter, info: CallInfo) -> Value:
     for e in info.argument(0, "data_loader").entries:
         if isinstance(e.atom, Obj) and e.atom.kind == "loader":
             made = ip.new("loader", info.node, e.atom.data, e.atom.key)
-            ip.store.set(made, "dataset", ip.read(e.atom, "dataset") or NOTHING)
+            ip.store.set(made, "dataset", dataset_of(ip, e.atom))
         else:
             made = ip.new("loader", info.node, info.name, e.atom)
         ip.store.set(made, POISSON, const(True))

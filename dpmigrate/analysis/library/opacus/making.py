@@ -11,7 +11,7 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Length, Obj, Unknown
-from dpmigrate.analysis.domain.values import Class, Entry, Value
+from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Value
 from dpmigrate.analysis.language.classes import external_names, find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
@@ -19,6 +19,7 @@ from dpmigrate.analysis.ledger.events import SeededBefore
 from dpmigrate.analysis.ledger.optimizing import AccountantAsked
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
+from dpmigrate.analysis.library.records import datasets_given
 from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.library.torch.data import BALANCING, COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
@@ -204,6 +205,5 @@ def _counted(ip: Interpreter, run: TrainingRun, length: Length) -> str:
         return "records"
     if thing in run.argument("data_loader").atoms:
         return "batches"
-    datasets = [ip.read(loader, "dataset") or Value() for loader in run.raw_loaders]
-    columns = [ip.read(records, COLUMNS) or Value() for given in datasets for records in given.atoms]
+    columns = [ip.read(given.atom, COLUMNS) or NOTHING for given in datasets_given(ip, run)]
     return "records" if any(thing in made_of.atoms for made_of in columns) else ""

@@ -53,7 +53,7 @@ def _tell_others(ip: Interpreter, run: TrainingRun, saved: WeightsSaved) -> None
     if isinstance(saved.path, Const):
         ip.notes.setdefault(_SAVED, {}).setdefault(saved.path, []).append((run, saved))
         for other in ip.notes.get(_RESUMED, {}).get(saved.path, ()):
-            if other is not run and _same_records(ip, run, other):
+            if other is not run and _may_share_records(ip, run, other):
                 ip.happen(other, saved)
 
 
@@ -63,12 +63,12 @@ def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source
     if isinstance(source.path, Const):
         ip.notes.setdefault(_RESUMED, {}).setdefault(source.path, []).append(run)
         for other, saved in ip.notes.get(_SAVED, {}).get(source.path, ()):
-            if other is not run and _same_records(ip, run, other):
+            if other is not run and _may_share_records(ip, run, other):
                 ip.happen(run, saved)
 
 
-def _same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
-    """Whether two runs train on what one place in the program makes, or on one thing from outside."""
+def _may_share_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
+    """Whether two runs train on the same records, or on data sets that one place in the program makes."""
     if same_records(ip, one, other):
         return True
     made = [

@@ -15,6 +15,7 @@ from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, j
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger.sampling import KindOfLoader
+from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.source.tree import every
@@ -70,11 +71,10 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
         return
     if run.manual and not ip.read(loader, "batch_sampler"):
         yield "fixed"
-    held = ip.read(loader, "dataset")
-    dataset = held.only if held else None
+    dataset = dataset_of(ip, loader).only
     if dataset is None or loader in ip.runs_by_object:
         return
-    others = [held.only if (held := ip.read(raw, "dataset")) else None for raw in run.raw_loaders]
+    others = [dataset_of(ip, raw).only for raw in run.raw_loaders]
     if any(_share_records(ip, other, dataset) for other in others):
         yield "remade"
     elif others and not run.manual and all(other is not None and _stands_in(ip, other) for other in others):
@@ -190,9 +190,9 @@ def _some_entry(atom: Atom) -> bool:
 def _records_of(ip: Interpreter, run: TrainingRun) -> Iterator[Atom]:
     """What the loaders that a run was given were made of, where that can be told."""
     for loader in run.raw_loaders:
-        held = ip.read(loader, "dataset")
-        if held is not None and held.only is not None:
-            yield held.only
+        only = dataset_of(ip, loader).only
+        if only is not None:
+            yield only
 
 
 def _columns_of(ip: Interpreter, data_sets: Iterable[Atom]) -> Iterator[Atom]:

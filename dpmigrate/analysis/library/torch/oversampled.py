@@ -27,6 +27,7 @@ from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
+from dpmigrate.analysis.library.records import datasets_given
 from dpmigrate.analysis.library.torch.data import GIVEN, wholes_of
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.source.tree import every, in_a_line
@@ -168,17 +169,14 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
     private = info.positional[0].only
     if isinstance(private, Obj):
         run: TrainingRun = private.data
-        for loader in run.raw_loaders:
-            for e in (ip.read(loader, "dataset") or NOTHING).entries:
-                for batch in _first(_marks(ip, e.atom)):
-                    source = batch.loader
-                    if isinstance(source, Obj) and source.node is not None and source.module is not None:
-                        there = Circumstances(
-                            Origin(source.module, source.node), ip.path | e.guard | batch.guard
-                        )
-                        text = in_a_line(source.node)
-                        mixed = source.data == _OF_OTHERS
-                        ip.happen(run, RecordsRepeated(there, text, 0, sure=False, of_others=mixed))
+        for e in datasets_given(ip, run):
+            for batch in _first(_marks(ip, e.atom)):
+                source = batch.loader
+                if isinstance(source, Obj) and source.node is not None and source.module is not None:
+                    there = Circumstances(Origin(source.module, source.node), ip.path | e.guard | batch.guard)
+                    text = in_a_line(source.node)
+                    mixed = source.data == _OF_OTHERS
+                    ip.happen(run, RecordsRepeated(there, text, 0, sure=False, of_others=mixed))
     return NOTHING
 
 

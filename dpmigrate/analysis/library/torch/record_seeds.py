@@ -20,6 +20,7 @@ from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.language.calls import call_own, call_value
 from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.ledger.events import SeededByRecords
+from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.seeds import SeedOfRecord, may_seed, runs_of_the_global, seeds_set_by
 from dpmigrate.analysis.library.torch.data import wholes_of
 from dpmigrate.analysis.registry import CallInfo
@@ -83,8 +84,7 @@ def _numbers(seed: Value) -> dict[Guard, Hashable]:
 
 
 def _seeds_of_record(ip: Interpreter, loader: Atom, node: cst.CSTNode, number: int) -> list[SeedOfRecord]:
-    held = ip.read(loader, "dataset")
-    dataset = held.only if held else None
+    dataset = dataset_of(ip, loader).only
     with seeds_set_by(ip) as seeds:
         for whole in wholes_of(ip, dataset) if dataset is not None else ():
             if _has_seeding_records(ip, whole):

@@ -11,6 +11,7 @@ from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
+from dpmigrate.analysis.library.records import datasets_given
 from dpmigrate.analysis.library.torch.data import GIVEN, PART_OF
 from dpmigrate.analysis.library.torch.oversampled import chosen_again
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -38,12 +39,11 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
     private = info.positional[0].only
     if isinstance(private, Obj):
         run: TrainingRun = private.data
-        for loader in run.raw_loaders:
-            for e in (ip.read(loader, "dataset") or NOTHING).entries:
-                for made, times, sure in _repeated(ip, e.atom, sure=True, depth=_MAX_DEPTH):
-                    if made.node is not None and made.module is not None:
-                        there = Circumstances(Origin(made.module, made.node), ip.path | e.guard)
-                        ip.happen(run, RecordsRepeated(there, in_a_line(made.node), times, sure))
+        for e in datasets_given(ip, run):
+            for made, times, sure in _repeated(ip, e.atom, sure=True, depth=_MAX_DEPTH):
+                if made.node is not None and made.module is not None:
+                    there = Circumstances(Origin(made.module, made.node), ip.path | e.guard)
+                    ip.happen(run, RecordsRepeated(there, in_a_line(made.node), times, sure))
     return NOTHING
 
 
@@ -53,7 +53,7 @@ def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterato
         return
     given: CallInfo | None = ip.notes.get((GIVEN, dataset))
     joined = _joined(ip, dataset)
-    times = max((sum(_same_records(ip, one, other) for other in joined) for one in joined), default=1)
+    times = max((sum(_hold_the_same(ip, one, other) for other in joined) for one in joined), default=1)
     if times > 1:
         yield _Repetition(dataset, times, sure)
         return
@@ -90,7 +90,7 @@ def _members(listed: Value) -> Sequence[Value]:
     return only.items if isinstance(only, Seq) and only.items is not None else ()
 
 
-def _same_records(ip: Interpreter, one: Atom, other: Atom) -> bool:
+def _hold_the_same(ip: Interpreter, one: Atom, other: Atom) -> bool:
     """Whether two data sets are one, or are made alike but for how records are shown."""
     if one == other:
         if isinstance(one, Obj):
