@@ -11,7 +11,8 @@ from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.editing.nodes import add_argument, with_statement
 from dpmigrate.codemods.losses.origins import LossSite
 from dpmigrate.codemods.program.facts import Scope
-from dpmigrate.codemods.program.places import fresh_name, route, variables_in
+from dpmigrate.codemods.program.places import fresh_name, variables_in
+from dpmigrate.codemods.program.routes import Routes
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
@@ -21,7 +22,7 @@ from dpmigrate.codemods.program.ways import (
 )
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
-from dpmigrate.codemods.returned.ways_out import meeting_place, route_out
+from dpmigrate.codemods.returned.ways_out import lead_out, meeting_place
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords behind which ``criterion=`` reads well."""
@@ -43,10 +44,7 @@ class Handover:
         self.sites = sites
         self.modes = modes
         self._result = result
-        self.routed: set[cst.CSTNode] = set()
-        """The functions that have the criterion as a parameter now."""
-        self.freed: cst.CSTNode | None = None
-        """The function whose own variable of that name goes."""
+        self.routes = Routes(upgrade.facts, upgrade.edits)
 
     @property
     def result(self) -> ResultPlan:
@@ -118,7 +116,6 @@ class Handover:
                 continue
             met = meeting_place(facts, scope, wanted_in)
             if met is not None:
-                filled = self.result.records
-                route_out(facts, self.edits, scope, met, name, self.routed, self.freed, filled)
+                lead_out(self.routes, name, scope, met, self.result.records)
             if met is not wanted_in:
-                route(facts, self.edits, met or scope, wanted_in, name, self.routed, self.freed)
+                self.routes.lead(name, met or scope, wanted_in)

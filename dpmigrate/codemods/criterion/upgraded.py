@@ -26,7 +26,6 @@ from dpmigrate.codemods.losses.origins import LossSite, is_object
 from dpmigrate.codemods.program.assignments import targets_of
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
-from dpmigrate.codemods.program.places import route
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
@@ -182,7 +181,7 @@ class CriterionPlan:
         elif self._hands_on(kept, kept_in):
             for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
                 make_before(self.facts, self.edits, home, call)
-            route(self.facts, self.edits, kept_in, self.scope, kept.name, self.handover.routed)
+            self.handover.routes.lead(kept.name, kept_in, self.scope)
         elif line is not None or not self._binds_globally(kept, kept_in):
             kept.name = kept.name if line is None else ""
             self._rebuild(kept)
@@ -274,7 +273,7 @@ class CriterionPlan:
         if alone and kept_in is not self.scope and len(kept.homes) == 1 and not apart:
             assert kept_in is not None
             self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
-            self.handover.freed = kept_in
+            self.handover.routes.freed = kept_in
             self._affected = [(c, not kept.per_example) for c in kept.calls]
             self.handover.build(code, kept.name, {kept_in})
             return

@@ -4,5 +4,6 @@
 ``assignments``, ``binders``   what gives a variable its value, and what binds a name
 ``called_names`` which of a library's names a call calls
 ``ways``, ``every_way``   how scopes lead to one another, and what every way through some code passes
-``places``       where an object lives, and how it gets from one scope to another
+``places``       names and parameters of a scope, and a line for what a call returns
+``routes``       a variable handed into functions by the calls that lead there
 """

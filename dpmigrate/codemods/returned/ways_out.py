@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import libcst as cst
 
-from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.editing.nodes import add_element, add_entry, add_parameter, with_element
 from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import parameter_of
+from dpmigrate.codemods.program.routes import Routes
 from dpmigrate.codemods.program.ways import calls_lead, is_parameter
 from dpmigrate.codemods.returned.annotations import lengthen
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
 from dpmigrate.codemods.returned.record import Record
 
 
-def route_out(
-    facts: Facts,
-    edits: ProjectEdits,
-    inner: Scope,
-    outer: Scope,
-    name: str,
-    routed: set[cst.CSTNode],
-    freed: cst.CSTNode | None,
-    filled: Collection[cst.CSTNode] = (),
+class _Returned(NamedTuple):
+    """What a function gives back, as far as one thing more can go into it."""
+
+    value: cst.Tuple | cst.Dict | cst.Call
+    tuples: Sequence[cst.Tuple]
+    """All tuples that it returns, of one length."""
+    kept: bool = False
+    """Whether the value is in a variable first, so that other code may read it there."""
+
+
+def lead_out(
+    routes: Routes, name: str, inner: Scope, outer: Scope, filled: Collection[cst.CSTNode] = ()
 ) -> None:
-    """Make a function return one variable more, behind the optimizer, and its callers take it.
+    """Make a function return one variable more, behind the optimizer, and its callers in ``outer`` take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
-    tuple, a dataclass) that every caller keeps or hands on. ``routed`` and ``freed`` are those of `route`: a
-    function that has the variable as a parameter may return several tuples, and one that takes the entries of
-    a dict as its parameters has it from then on. ``filled`` are the calls that make a record which has it
-    already. Raises `Withheld`.
+    tuple, a dataclass) that every caller keeps or hands on. A function that has the variable as a parameter
+    may return several tuples, and one that takes the entries of a dict as its parameters has it from then on.
+    ``filled`` are the calls that make a record which has it already. Raises `Withheld`.
     """
-    module = facts.module_of(inner)
-    returned = _given_back(facts, inner)
-    tuples = [r for r in returned if isinstance(r, cst.Tuple)]
-    has_it = inner in routed or is_parameter(facts, name, inner)
-    alike = len(tuples) == len(returned) and len({len(r.elements) for r in tuples}) == 1
-    value = returned[0] if len(returned) == 1 or (has_it and alike) else None
-    in_variable = isinstance(value, cst.Name)
-    if isinstance(value, cst.Name):
-        value = _kept_whole(facts, inner, value)
-        tuples = [value] if isinstance(value, cst.Tuple) else []
+    facts, edits = routes.facts, routes.edits
+    has_it = inner in routes.routed or is_parameter(facts, name, inner)
+    returned = _returned(facts, inner, has_it)
+    value = returned.value if returned is not None and isinstance(inner, cst.FunctionDef) else None
     has_field = value in filled
     make = Record.filled if has_field else Record.returned
     record = make(facts, value) if isinstance(value, cst.Call) else None
-    if not isinstance(inner, cst.FunctionDef) or not (record or isinstance(value, (cst.Tuple, cst.Dict))):
+    if returned is None or value is None or (record is None and isinstance(value, cst.Call)):
         raise Withheld(
             f"{name}, which make_private wraps, has to come back from here to where losses are made: return "
             "it beside the optimizer, and take it where this is called",
-            module,
-            returned[0] if returned else inner,
+            facts.module_of(inner),
+            next(iter(_given_back(facts, inner)), inner),
         )
     calls = facts.callers.get(inner, [])
     for call, where in calls:
@@ -68,34 +66,61 @@ def route_out(
     if record is not None:
         refuse_taken_whole(facts, record.made, name, record.kind, record.place)
         (record.read if has_field else record.grow)(edits, name, calls)
-        return
-    assert isinstance(value, (cst.Tuple, cst.Dict))
-    if isinstance(value, cst.Dict):
-        refuse_taken_whole(facts, value, name, "dict")
-        spread = {call: _spread_into(facts, call, name, freed) for call, _ in calls}
-        for function in spread.values():
-            if function is not None:
-                routed.add(function)
-                edits.of(facts.module_of(function)).change(function, lambda new: add_parameter(new, name))
-        kept = [call for call, into in spread.items() if into is None]
-        routed.update(_out_by_key(facts, edits, value, kept, name, freed))
-        return
-    count = len(value.elements)
-    optimizers = {i for r in tuples for i, e in enumerate(r.elements) if facts.is_a(e.value, "dp-optimizer")}
+    elif isinstance(value, cst.Dict):
+        _out_by_entry(routes, name, value, [call for call, _ in calls])
+    else:
+        _out_by_element(routes, name, inner, returned)
+
+
+def _returned(facts: Facts, function: Scope, alike: bool) -> _Returned | None:
+    """What a function gives back (``alike``: perhaps several tuples of one length); None for all else."""
+    given_back = _given_back(facts, function)
+    tuples = [r for r in given_back if isinstance(r, cst.Tuple)]
+    of_one_length = len(tuples) == len(given_back) and len({len(r.elements) for r in tuples}) == 1
+    if not given_back or not (len(given_back) == 1 or (alike and of_one_length)):
+        return None
+    value: cst.BaseExpression | None = given_back[0]
+    kept = isinstance(value, cst.Name)
+    if isinstance(value, cst.Name):
+        value = _kept_whole(facts, function, value)
+        tuples = [value] if isinstance(value, cst.Tuple) else []
+    return _Returned(value, tuples, kept) if isinstance(value, (cst.Tuple, cst.Dict, cst.Call)) else None
+
+
+def _out_by_entry(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cst.CSTNode]) -> None:
+    """Return the variable in a dict: an entry that callers read, or a parameter of what takes all entries."""
+    facts = routes.facts
+    refuse_taken_whole(facts, value, name, "dict")
+    spread = {call: _spread_into(routes, call, name) for call in calls}
+    for function in spread.values():
+        if function is not None:
+            routes.routed.add(function)
+            edits = routes.edits.of(facts.module_of(function))
+            edits.change(function, lambda new: add_parameter(new, name))
+    _read_by_key(routes, name, value, [call for call, into in spread.items() if into is None])
+
+
+def _out_by_element(routes: Routes, name: str, function: Scope, returned: _Returned) -> None:
+    """Return the variable in a tuple, behind the optimizer or at the end, and let every caller take it."""
+    facts, edits = routes.facts, routes.edits
+    calls = facts.callers.get(function, [])
+    count = len(returned.tuples[0].elements)
+    elements = [(i, e.value) for each in returned.tuples for i, e in enumerate(each.elements)]
+    optimizers = {i for i, element in elements if facts.is_a(element, "dp-optimizer")}
     place = optimizers.pop() + 1 if len(optimizers) == 1 else min(2, count)
-    if in_variable or not all(_is_taken_apart(facts, call, count) for call, _ in calls):
+    if returned.kept or not all(_is_taken_apart(facts, call, count) for call, _ in calls):
         place = count  # a starred target, or numbers, mean the same as before
-    for each in tuples:
-        edits.of(module).change(each, lambda new: add_element(new, place, name))
-    if inner.returns is not None:
-        lengthen(facts, edits, inner.returns, count, place)
+    for each in returned.tuples:
+        edits.of(facts.module_of(function)).change(each, lambda new: add_element(new, place, name))
+    if isinstance(function, cst.FunctionDef) and function.returns is not None:
+        lengthen(facts, edits, function.returns, count, place)
     for call, where in calls:
         target = _target(facts, call)
         if isinstance(target, (cst.Tuple, cst.List)) and (place == count or len(target.elements) == count):
             at = len(target.elements) if place == count else place
             edits.of(where).change(target, with_element(at, name))
         elif isinstance(target, (cst.Name, cst.Attribute)) and place == count:
-            refuse_taken_whole(facts, value, name, "tuple")
+            refuse_taken_whole(facts, returned.value, name, "tuple")
             text = facts.code(target).strip()
             edits.of(where).insert_after(facts.statement(call), f"{name} = {text}[{count}]")
         else:
@@ -164,10 +189,9 @@ def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
     return met if calls_lead(facts, met, other) else None
 
 
-def _spread_into(
-    facts: Facts, call: cst.CSTNode, name: str, freed: cst.CSTNode | None
-) -> cst.FunctionDef | None:
+def _spread_into(routes: Routes, call: cst.CSTNode, name: str) -> cst.FunctionDef | None:
     """``train`` of ``train(**build())``, where nothing else calls it, or gives it a variable of that name."""
+    facts = routes.facts
     around = facts.parent(call)
     outer = facts.parent(around) if isinstance(around, cst.Arg) and around.star == "**" else None
     entered = [what.node for what in facts.functions_entered(outer)] if isinstance(outer, cst.Call) else []
@@ -177,13 +201,12 @@ def _spread_into(
     if [caller for caller, _ in facts.callers.get(function, ())] != [outer]:
         return None
     bound = any(name in bound_by(facts, b) for b in binders(facts, function))
-    return None if bound and function is not freed else function
+    return None if bound and function is not routes.freed else function
 
 
-def _parameter_for(
-    facts: Facts, call: cst.CSTNode, name: str, freed: cst.CSTNode | None
-) -> tuple[cst.FunctionDef, str] | None:
+def _parameter_for(routes: Routes, call: cst.CSTNode, name: str) -> tuple[cst.FunctionDef, str] | None:
     """``train`` of ``train(build())`` and its parameter, where nothing else calls it or binds the name."""
+    facts = routes.facts
     arg = facts.parent(call)
     outer = facts.parent(arg) if isinstance(arg, cst.Arg) and not arg.star else None
     if not isinstance(arg, cst.Arg) or not isinstance(outer, cst.Call) or any(a.star for a in outer.args):
@@ -195,7 +218,7 @@ def _parameter_for(
         return None
     names = [n for b in binders(facts, function) for n in bound_by(facts, b)]
     alone = [caller for caller, _ in facts.callers.get(function, ())] == [outer]
-    free = name not in names or function is freed
+    free = name not in names or function is routes.freed
     return (function, parameter) if alone and free and names.count(parameter) == 1 else None
 
 
@@ -207,19 +230,12 @@ def _first_statement(function: cst.FunctionDef) -> cst.CSTNode | None:
     return next(iter(function.body.body[documented:]), None)
 
 
-def _out_by_key(
-    facts: Facts,
-    edits: ProjectEdits,
-    value: cst.Dict,
-    calls: list[cst.CSTNode],
-    name: str,
-    freed: cst.CSTNode | None,
-) -> list[cst.CSTNode]:
+def _read_by_key(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cst.CSTNode]) -> None:
     """One entry more in the dict that a function returns, read by each caller into the variable.
 
-    Or by the function that a caller hands the dict to: those functions, which have the variable then.
+    Or by the function that a caller hands the dict to, which has the variable then.
     """
-    readers: list[cst.CSTNode] = []
+    facts, edits = routes.facts, routes.edits
     keys = [e.key for e in value.elements if isinstance(e, cst.DictElement)]
     if not keys or not all(isinstance(key, cst.SimpleString) for key in keys):
         raise Withheld(
@@ -233,10 +249,10 @@ def _out_by_key(
     key = f"{model.quote}{name}{model.quote}"
     edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
     for call in calls:
-        handed = _parameter_for(facts, call, name, freed)
+        handed = _parameter_for(routes, call, name)
         first = _first_statement(handed[0]) if handed is not None else None
         if handed is not None and first is not None:
-            readers.append(handed[0])
+            routes.routed.add(handed[0])
             edits.of(facts.module_of(first)).insert_before(first, f"{name} = {handed[1]}[{key}]")
             continue
         assign, module = facts.parent(call), facts.module_of(call)
@@ -251,4 +267,3 @@ def _out_by_key(
                 call,
             )
         edits.of(module).insert_after(facts.statement(call), f"{name} = {text}[{key}]")
-    return readers

@@ -1,0 +1,117 @@
+"""The wrapped criterion's variable, handed into the functions that need it by the calls that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from dpmigrate.analysis.source.modules import ModuleInfo
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.nodes import add_argument, add_parameter, name_of
+from dpmigrate.codemods.program.binders import binders, bound_by
+from dpmigrate.codemods.program.facts import Facts, Scope
+from dpmigrate.codemods.program.places import parameter_of
+
+MAX_ROUTE = 4
+"""Calls through which a variable is handed on."""
+
+
+class Routes:
+    """Which functions get the variable, and which have it already."""
+
+    def __init__(self, facts: Facts, edits: ProjectEdits) -> None:
+        self.facts = facts
+        self.edits = edits
+        self.routed: set[cst.CSTNode] = set()
+        """The functions that have it as a parameter now."""
+        self.freed: cst.CSTNode | None = None
+        """The function whose own variable of that name goes."""
+
+    def lead(self, name: str, source: Scope, target: Scope, depth: int = MAX_ROUTE) -> None:
+        """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
+
+        Raises `Withheld` where some caller cannot be seen or does not lead back to ``source`` by ``depth``
+        calls.
+        """
+        if target is source or target in self.routed:
+            return
+        facts, function = self.facts, self._function(target, name, depth)
+        calls = self._calls_of(function, name)
+        bound = any(name in bound_by(facts, b) for b in binders(facts, function))
+        if function is not self.freed and bound:
+            lacking = self._lacking(function, name, calls)
+        else:
+            lacking = [call for call, _ in calls]
+            self.edits.of(facts.module_of(function)).change(function, lambda node: add_parameter(node, name))
+        self.routed.add(function)
+        for call, module in calls:
+            self.lead(name, source, facts.scope(call), depth - 1)
+            if call in lacking:
+                self.edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
+
+    def _function(self, target: Scope, name: str, depth: int) -> cst.FunctionDef:
+        """The function that a scope is. Raises `Withheld` for any other, and at the end of the depth."""
+        if isinstance(target, cst.FunctionDef) and depth:
+            return target
+        where = getattr(getattr(target, "name", None), "value", "the module's own code")
+        raise Withheld(
+            f"{where} needs {name}, which make_private wraps, and no chain of calls from where that is done "
+            f"leads here: return {name} beside the optimizer, and hand it on to here",
+            self.facts.module_of(target),
+            target if isinstance(target, cst.FunctionDef) else None,
+        )
+
+    def _calls_of(self, function: cst.FunctionDef, name: str) -> Sequence[tuple[cst.CSTNode, ModuleInfo]]:
+        """Every call of a function. Raises `Withheld` where not all of them are seen."""
+        calls = self.facts.callers.get(function, [])
+        own, owner = function.name.value, self.facts.class_of(function)
+        called = owner.name.value if owner is not None and own == "__init__" else own
+        if calls and all(isinstance(call, cst.Call) and name_of(call.func) == called for call, _ in calls):
+            return calls
+        raise Withheld(
+            f"{own} needs {name}, which make_private wraps, and not every call of it is seen: "
+            f"give it a parameter {name}, and hand the wrapped criterion to it wherever it is called",
+            self.facts.module_of(function),
+            function,
+        )
+
+    def _lacking(
+        self, function: cst.FunctionDef, name: str, calls: Sequence[tuple[cst.CSTNode, ModuleInfo]]
+    ) -> list[cst.CSTNode]:
+        """The calls that do not hand the variable to a function with a parameter of that name.
+
+        Raises `Withheld` where the function has that name for something else.
+        """
+        method = self.facts.class_of(function) is not None
+        lacking = [call for call, _ in calls if _leaves_out(self.facts, call, function, name)]
+        handing = [call for call, _ in calls if _hands_on(call, function, name, method)]
+        if len(lacking) + len(handing) == len(calls):
+            return lacking
+        raise Withheld(
+            f"{function.name.value} needs the wrapped criterion {name}, and uses that name for something "
+            "else: rename its own variable",
+            self.facts.module_of(function),
+            function,
+        )
+
+
+def _leaves_out(facts: Facts, call: cst.CSTNode, fn: cst.FunctionDef, name: str) -> bool:
+    """Whether a call leaves a parameter of that name, which nothing else binds, to its default."""
+    params = (*fn.params.params, *fn.params.kwonly_params)
+    param = next((p for p in params if p.name.value == name and p.default is not None), None)
+    alone = [b for b in binders(facts, fn) if name in bound_by(facts, b)] == [param]
+    if param is None or not alone or not isinstance(call, cst.Call) or any(a.star for a in call.args):
+        return False
+    return all(parameter_of(facts, fn, call, arg) != name for arg in call.args)
+
+
+def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -> bool:
+    """Whether a call gives a parameter of that name the variable of that name already."""
+    if not isinstance(call, cst.Call) or any(arg.star for arg in call.args):
+        return False
+    positional = [p.name.value for p in (*fn.params.posonly_params, *fn.params.params)][method:]
+    given = dict(zip(positional, (a.value for a in call.args if a.keyword is None), strict=False))
+    given |= {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    value = given.get(name)
+    return isinstance(value, cst.Name) and value.value == name
