@@ -164,14 +164,58 @@ def suppressed(ip: Interpreter, node: cst.With) -> bool:
 def _try_and_handle(
     ip: Interpreter, node: cst.Try | cst.TryStar, handled_at: cst.CSTNode | None = None
 ) -> bool:
+    """Execute a try and its handlers (reported at ``handled_at``, if given); says whether control goes on."""
     saved, made_by = ip.path, _Making(ip)
     without = _goes_on_without_opacus(node)
     raised = Literal(("raised", id(node), ip.context), ("truth",), True)
+    not_raised = raised._replace(holds=False)
+    handler_returns = any(map(_returns, node.handlers))
     attempt = Attempt(ip.store.depth)
     if without:  # what it returns, it returns where nothing was raised
-        ip.path = shorten(saved | {raised._replace(holds=False)})
-    survivors: list[tuple[Delta, Guard]] = []
+        ip.path = shorten(saved | {not_raised})
     returned_before = len(ip.frame.returns), len(ip.frame.exits)
+    left_by_body, after_body, alive = _attempted(ip, node, attempt, saved)
+    survivors = [(left_by_body, frozenset({not_raised}))] if alive else []
+    in_body = made_by.now()
+    if handler_returns:
+        _assume_of_returned(ip, returned_before, not_raised)
+    for handler in node.handlers:
+        known = raised if in_body or without or _returns(handler) else None
+        delta = _handled(ip, node, handler, attempt, in_body, known)
+        there = ip.origin(handled_at or handler)
+        if without:
+            ip.notes[OPACUS_MISSING, raised] = there
+        if in_body:
+            of_imports = catches(handler, "ImportError") and not catches(handler, "ValueError")
+            ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
+        if delta is not None:
+            survivors.append((delta, frozenset({raised})))
+    in_handlers = [run for run in made_by.now() if run not in in_body]
+    # Which of the runs there is, is known by what raised: what follows belongs to one or the other.
+    for run in in_body:
+        run.assume(not_raised)
+    for run in in_handlers:
+        run.assume(raised)
+    if not (in_body or in_handlers or without):
+        survivors = [(delta, ALWAYS) for delta, _ in survivors]
+    if survivors:
+        ip.store.join(survivors)
+        if len(survivors) == 1 and alive:
+            # What a handler has returned is not what is returned further on.
+            ip.path = shorten(after_body | {not_raised}) if handler_returns else after_body
+        elif not alive and in_body:
+            # What was tried has returned: what comes after it is done only where it raised.
+            ip.path = shorten(ip.path | {raised})
+    return bool(survivors)
+
+
+def _attempted(
+    ip: Interpreter, node: cst.Try | cst.TryStar, attempt: Attempt, path: Guard
+) -> tuple[Delta, Guard, bool]:
+    """Execute the body of a try, and its ``else``: what they leave, under which path, and whether it goes on.
+
+    The path is ``path`` again from there.
+    """
     ip.store.push()
     try:
         ip.attempts.append(attempt)
@@ -183,50 +227,33 @@ def _try_and_handle(
             alive = ip.execute(node.orelse.body)
     finally:
         after_body = ip.path
-        body = ip.store.pop()
-        ip.path = saved
-    if alive:
-        survivors.append((body, frozenset({raised._replace(holds=False)})))
-    in_body = made_by.now()
-    if any(map(_returns, node.handlers)):
-        _assume_of_returned(ip, returned_before, raised._replace(holds=False))
-    for handler in node.handlers:
-        made_by_it = _Making(ip)
-        ip.path = shorten(saved | {raised}) if in_body or without or _returns(handler) else saved
-        delta = _handle(ip, handler, attempt)
-        ip.path = saved
-        made = made_by_it.now()
-        if without:
-            ip.notes[OPACUS_MISSING, raised] = ip.origin(handled_at or handler)
-        if in_body:
-            of_imports = catches(handler, "ImportError") and not catches(handler, "ValueError")
-            there = ip.origin(handled_at or handler)
-            ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)
-        wide = catches(handler, "Exception")
-        if wide:
-            _made_instead(ip, in_body, made)
-        retried.tell_of_another_try(ip, node, handler, in_body, wide)
-        if delta is not None:
-            survivors.append((delta, frozenset({raised})))
-    in_handlers = [run for run in made_by.now() if run not in in_body]
-    if in_body or in_handlers:
-        # Which of them there is, is known by what raised: what follows belongs to one or the other.
-        for runs, holds in ((in_body, False), (in_handlers, True)):
-            for run in runs:
-                run.assume(raised._replace(holds=holds))
-    elif not without:
-        survivors = [(delta, ALWAYS) for delta, _ in survivors]
-    if survivors:
-        ip.store.join(survivors)
-        if len(survivors) == 1 and alive:
-            ip.path = after_body
-            if any(map(_returns, node.handlers)):
-                # What a handler has returned is not what is returned further on.
-                ip.path = shorten(after_body | {raised._replace(holds=False)})
-        elif not alive and in_body:
-            # What was tried has returned: what stands behind is done only where it raised.
-            ip.path = shorten(ip.path | {raised})
-    return bool(survivors)
+        left = ip.store.pop()
+        ip.path = path
+    return left, after_body, alive
+
+
+def _handled(
+    ip: Interpreter,
+    node: cst.Try | cst.TryStar,
+    handler: cst.ExceptHandler | cst.ExceptStarHandler,
+    attempt: Attempt,
+    in_body: list[TrainingRun],
+    known: Literal | None,
+) -> Delta | None:
+    """Execute a handler, and tell its runs in whose place they are made; what it leaves, if it goes on.
+
+    ``in_body``: the runs that were tried to be made; ``known``: what is assumed in the handler.
+    """
+    saved, made_by = ip.path, _Making(ip)
+    if known is not None:
+        ip.path = shorten(saved | {known})
+    delta = _handle(ip, handler, attempt)
+    ip.path = saved
+    wide = catches(handler, "Exception")
+    if wide:
+        _made_instead(ip, in_body, made_by.now())
+    retried.tell_of_another_try(ip, node, handler, in_body, wide)
+    return delta
 
 
 def _goes_on_without_opacus(node: cst.Try | cst.TryStar) -> bool:

@@ -55,58 +55,78 @@ def get_item(ip: Interpreter, container: Value, key: Value | None, node: cst.CST
 
 
 def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) -> Value:
-    atom = e.atom
-    constants = [a.value for a in key.atoms if isinstance(a, Const)] if key is not None else []
-    if isinstance(atom, Obj) and atom.kind == "private-result":
-        if key is not None and isinstance(key.only, Const):
-            info = registry.CallInfo(node, [key])
-            return registry.METHODS["private-result", "<item>"](ip, info, e)
-        return ip.unknown(node, "an element of the result", frozenset({atom}))
-    atom = as_tuple(ip, atom, node)
-    if isinstance(atom, Obj) and atom.kind in ("dict", "namespace", "record"):
-        return dict_items(ip, atom, key)
+    """An item of one alternative, by what kind of thing that is; nothing where it has none."""
+    only = key.only if key is not None else None
+    if isinstance(e.atom, Obj) and e.atom.kind == "private-result":
+        if key is not None and isinstance(only, Const):
+            return registry.METHODS["private-result", "<item>"](ip, registry.CallInfo(node, [key]), e)
+        return ip.unknown(node, "an element of the result", frozenset({e.atom}))
+    atom = as_tuple(ip, e.atom, node)
     if isinstance(atom, Obj):
-        handler = registry.METHODS.get((atom.kind, "<item>"))
-        if handler is not None:
-            return handler(ip, registry.CallInfo(node, [key] if key else []), e)
-        return iterate(ip, Value((e,)), node)
+        return _item_of_object(ip, e, atom, key, node)
     if isinstance(atom, Seq):
-        if atom.items is not None and key is not None and isinstance(key.only, Const) and constants:
-            index = constants[0]
-            if isinstance(index, int) and -len(atom.items) <= index < len(atom.items):
-                return atom.items[index]
-            return NOTHING
-        if key is not None:
-            return atom.at(key)
-        piece = _piece_of(ip, atom, node)
-        return of(piece if piece is not None else Seq(None, atom.each(), atom.mutable))
+        return _item_of_sequence(ip, atom, key, node)
     if isinstance(atom, Unknown):
-        part = repr(constants[0]) if len(constants) == 1 else SOME
-        put = part_of_unknown(ip, atom, part)
-        if put:
-            # Which of them was put there, and which is asked for, need not be the same one.
-            return put if part != SOME else put.guarded(frozenset({doubt(atom.symbol, SOME)}))
-        length = _length_asked_for(atom, part)
-        if length is not None:
-            return of(Unknown(deeper(atom.symbol, part), A_LENGTH, atom.parts | {length}), *e.because)
-        return as_taken(
-            ip, e, of(Unknown(deeper(atom.symbol, part), atom.reason, atom.parts), *e.because), node
-        )
+        return _item_of_unknown(ip, e, atom, key, node)
     if isinstance(atom, (Tensor, Params)):
         return of(atom)
-    if isinstance(atom, Module) and key is not None and isinstance(key.only, Const):
-        return get_attribute(ip, of(atom), str(constants[0]), node)
+    if isinstance(atom, Module) and isinstance(only, Const):
+        return get_attribute(ip, of(atom), str(only.value), node)
     if isinstance(atom, Class):
-        if key is not None and isinstance(key.only, Const):
-            return class_attribute(ip, atom, str(constants[0]), node)
+        if isinstance(only, Const):
+            return class_attribute(ip, atom, str(only.value), node)
         return members_of(ip, atom, node) or of(atom)
     if isinstance(atom, External):
-        if atom.name in registry.MEMBERS and len(constants) == 1 and isinstance(constants[0], str):
-            made = ip.new("namespace", node)
-            ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, constants[0]))
-            return of(made)
-        return of(External(f"{atom.name}[{constants[0]!r}]" if len(constants) == 1 else f"{atom.name}.[]"))
+        return _item_of_external(ip, atom, key, node)
     return NOTHING
+
+
+def _item_of_object(ip: Interpreter, e: Entry, atom: Obj, key: Value | None, node: cst.CSTNode) -> Value:
+    """An entry of a dict, or what the library's object gives; an object without items is gone over."""
+    if atom.kind in ("dict", "namespace", "record"):
+        return dict_items(ip, atom, key)
+    handler = registry.METHODS.get((atom.kind, "<item>"))
+    if handler is not None:
+        return handler(ip, registry.CallInfo(node, [key] if key else []), e)
+    return iterate(ip, Value((e,)), node)
+
+
+def _item_of_sequence(ip: Interpreter, items: Seq, key: Value | None, node: cst.CSTNode) -> Value:
+    """An item of a list or tuple, or without a plain index a piece of it."""
+    only = key.only if key is not None else None
+    if items.items is not None and isinstance(only, Const):
+        index = only.value
+        known = isinstance(index, int) and -len(items.items) <= index < len(items.items)
+        return items.items[index] if known else NOTHING
+    if key is not None:
+        return items.at(key)
+    piece = _piece_of(ip, items, node)
+    return of(piece if piece is not None else Seq(None, items.each(), items.mutable))
+
+
+def _item_of_unknown(ip: Interpreter, e: Entry, atom: Unknown, key: Value | None, node: cst.CSTNode) -> Value:
+    """What was put there, a length that is asked for, or a part that is unknown as well."""
+    constants = key.constants() if key is not None else []
+    part = repr(constants[0]) if len(constants) == 1 else SOME
+    put = part_of_unknown(ip, atom, part)
+    if put:
+        # Which of them was put there, and which is asked for, need not be the same one.
+        return put if part != SOME else put.guarded(frozenset({doubt(atom.symbol, SOME)}))
+    symbol = deeper(atom.symbol, part)
+    length = _length_asked_for(atom, part)
+    if length is not None:
+        return of(Unknown(symbol, A_LENGTH, atom.parts | {length}), *e.because)
+    return as_taken(ip, e, of(Unknown(symbol, atom.reason, atom.parts), *e.because), node)
+
+
+def _item_of_external(ip: Interpreter, atom: External, key: Value | None, node: cst.CSTNode) -> Value:
+    """``Enum["name"]`` of a library's enumeration that is known; else a name of the library's."""
+    constants = key.constants() if key is not None else []
+    if atom.name in registry.MEMBERS and len(constants) == 1 and isinstance(constants[0], str):
+        made = ip.new("namespace", node)
+        ip.store.set(made, "value", registry.MEMBERS[atom.name](ip, constants[0]))
+        return of(made)
+    return of(External(f"{atom.name}[{constants[0]!r}]" if len(constants) == 1 else f"{atom.name}.[]"))
 
 
 def _length_asked_for(shape: Unknown, index: str) -> Length | None:

@@ -87,23 +87,48 @@ def _binary(ip: Interpreter, node: cst.BinaryOperation) -> Value:
 
 def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> Value:
     """The value of a binary operation; tensors remember what was done to them."""
-    tensors = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Tensor)]
-    if tensors:
-        if name == "MatrixMultiply":
-            registry.tell_hooks(ip, "<product of tensors>", registry.CallInfo(node, [left, right], name=name))
-        if name in ("Subtract", "Divide"):
-            registry.tell_hooks(
-                ip, "<arithmetic of tensors>", registry.CallInfo(node, [left, right], name=name)
-            )
+    entries = (*left.entries, *right.entries)
+    if any(isinstance(e.atom, Tensor) for e in entries):
+        _tell_of_tensors(ip, name, left, right, node)
         return _tensor_arithmetic(name, left, right)
     if name in ("Subtract", "Divide") and ip.loops and batches_of(ip, [left]):
         registry.tell_hooks(ip, "<arithmetic of batches>", registry.CallInfo(node, [left, right], name=name))
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
-        of_parameters = [e for e in (*left.entries, *right.entries) if isinstance(e.atom, Params)]
+        of_parameters = [e for e in entries if isinstance(e.atom, Params)]
         if any(isinstance(e.atom, Params) and e.atom.of_gradient for e in of_parameters):
             return opaque(ip, node, [left, right])
         if of_parameters:
             return Value(tuple(of_parameters))
+    put_together = _of_containers(ip, name, left, right, node)
+    if put_together is not None:
+        return put_together
+
+    def compute(x: Any, y: Any) -> Any:
+        if name not in _OPERATORS or not (isinstance(x, _PLAIN) and isinstance(y, _PLAIN)):
+            raise TypeError("not computed")
+        return _OPERATORS[name](x, y)
+
+    measured = _of_lengths(ip, name, left.only, right.only, node)
+    if measured is not None:
+        return measured
+    result = computed(ip, node, [left, right], compute)
+    if name in ("Add", "Multiply", "Divide", "Modulo"):
+        given = registry.CallInfo(node, [left, right, result], name=name)
+        return registry.tell_hooks(ip, "<arithmetic>", given) or result
+    return result
+
+
+def _tell_of_tensors(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> None:
+    """Tell the libraries' hooks of tensors that are multiplied as matrices, subtracted or divided."""
+    given = registry.CallInfo(node, [left, right], name=name)
+    if name == "MatrixMultiply":
+        registry.tell_hooks(ip, "<product of tensors>", given)
+    if name in ("Subtract", "Divide"):
+        registry.tell_hooks(ip, "<arithmetic of tensors>", given)
+
+
+def _of_containers(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> Value | None:
+    """``[a] + [b]``, ``options | more``, ``"%s" % name``; None for anything else."""
     a, b = left.only, right.only
     if name == "Add" and (isinstance(a, Seq) or isinstance(b, Seq)):
         one, other = parts_in_order(ip, left, node), parts_in_order(ip, right, node)
@@ -116,24 +141,9 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         update_dict(ip, made, left)
         update_dict(ip, made, right)
         return of(made)
-    if name == "Modulo" and any(
-        isinstance(e.atom, Const) and isinstance(e.atom.value, str) for e in left.entries
-    ):
+    if name == "Modulo" and any(isinstance(constant, str) for constant in left.constants()):
         return formatted(ip, node, left, right)
-
-    def compute(x: Any, y: Any) -> Any:
-        if name not in _OPERATORS or not (isinstance(x, _PLAIN) and isinstance(y, _PLAIN)):
-            raise TypeError("not computed")
-        return _OPERATORS[name](x, y)
-
-    measured = _of_lengths(ip, name, a, b, node)
-    if measured is not None:
-        return measured
-    result = computed(ip, node, [left, right], compute)
-    if name in ("Add", "Multiply", "Divide", "Modulo"):
-        given = registry.CallInfo(node, [left, right, result], name=name)
-        return registry.tell_hooks(ip, "<arithmetic>", given) or result
-    return result
+    return None
 
 
 def _of_lengths(
