@@ -272,7 +272,7 @@ class ScanResult(NamedTuple):
 
 
 class Reason(str):
-    """Why something is not done: ``words``, behind the ``place`` in the code that says so."""
+    """Why something is not done: ``words``, after the ``place`` in the code that says so."""
 
     __slots__ = ("place", "words")
     place: str

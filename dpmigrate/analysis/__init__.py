@@ -1,4 +1,4 @@
-"""From source text to TrainingRun: an abstract interpreter over LibCST trees.
+"""From source text to private training runs: an abstract interpreter over LibCST trees.
 
 ``source``       the project's modules, their trees, and quick looks at both
 ``guards``       assumptions, and when they exclude one another

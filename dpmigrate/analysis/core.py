@@ -1,8 +1,7 @@
 """The interpreter: frames, the path condition, bounds, and dispatch to the handlers of each node.
 
-The handlers live in ``statements``, ``expressions``, ``calls`` and ``classes``, and register
-themselves here; what library names mean lives in ``library``. Values that hit a bound become
-Unknown, never wrong.
+The handlers live in the room ``language`` and register themselves here; what library names mean lives in
+``library``. Values that hit a bound become Unknown, never wrong.
 """
 
 from __future__ import annotations
@@ -190,7 +189,7 @@ class Interpreter:
 
     @contextmanager
     def inside(self, node: cst.CSTNode, number: int | None = None) -> Iterator[None]:
-        """Execute in a longer calling context: behind a call, or in one turn of a loop."""
+        """Execute in a longer calling context: after a call, or in one turn of a loop."""
         receiver = None if self._calls else self.entered_on
         around, self._context = self._context, None
         self._calls.append((id(node), number, receiver))
@@ -253,7 +252,7 @@ class Interpreter:
     # -- statements -----------------------------------------------------------------------
 
     def execute(self, node: cst.CSTNode) -> bool:
-        """Run a statement; says whether control goes on behind it."""
+        """Run a statement; says whether control goes on after it."""
         self.count()
         handler = STATEMENTS.get(type(node))
         return True if handler is None else handler(self, node)

@@ -32,7 +32,7 @@ class LoopControl:
     ends: bool = True
     """Whether it may come to its end without ``break``."""
     goes_on: bool = True
-    """Whether anything behind it is done."""
+    """Whether any statement after the loop is come to."""
 
 
 @dataclass(slots=True)

@@ -100,7 +100,7 @@ _NONE_OF = "none of"
 
 
 def none_of(guards: Iterable[Guard]) -> Literal:
-    """The assumption that none of some conjunctions holds: what returned on each of them went on."""
+    """The assumption that none of some conjunctions holds: under each of those, control went elsewhere."""
     told = frozenset(map(_in_few_words, guards))
     if any(not guard or doubts(guard) or _denied(guard) for guard in told):
         # Denials are not denied: how deep they are in one another would have no bound.
@@ -159,7 +159,7 @@ def together(a: Guard, b: Guard) -> Guard:
 
 
 def entails(assumed: Guard, literal: Literal) -> bool:
-    """Whether ``literal`` follows from the assumptions in ``known``."""
+    """Whether ``literal`` follows from what is assumed."""
     if literal in assumed:
         return True
     if denied := _conjunctions(literal):

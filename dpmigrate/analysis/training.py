@@ -202,7 +202,7 @@ class Fallback:
     runs: tuple[TrainingRun, ...]
     """The runs that there are not where it handles something."""
     falls_through: bool
-    """Whether the program goes on behind it."""
+    """Whether the program goes on after it."""
     of_imports: bool
     """Whether it is for nothing but imports that fail."""
 

@@ -18,7 +18,7 @@ else:  # generic for type checkers only in some releases of click
 
 
 def files_behind(before: str, begun: str) -> list[CompletionItem]:
-    """Files and folders that begin as a path does, behind what stands before it; shells offer none there."""
+    """Files and folders that begin as a path does, after what stands before it; shells offer none there."""
     from pathlib import Path
 
     folder, slash, start = begun.rpartition("/")
@@ -35,7 +35,7 @@ def files_behind(before: str, begun: str) -> list[CompletionItem]:
 
 
 class WordList(Words):
-    """Some of certain words, with commas between them; completed behind the last comma."""
+    """Some of certain words, with commas between them; completed after the last comma."""
 
     name = "words"
 
@@ -63,7 +63,7 @@ class Script(Words):
 
 
 class StandIn(Words):
-    """``NAME=FILE``; files are offered behind the sign."""
+    """``NAME=FILE``; files are offered after the sign."""
 
     name = "stand-in"
 
@@ -76,7 +76,7 @@ class StandIn(Words):
 
 
 class RuleList(Words):
-    """Rules by id, prefix or name, with commas between them; completed behind the last comma."""
+    """Rules by id, prefix or name, with commas between them; completed after the last comma."""
 
     name = "rule"
 
@@ -121,7 +121,7 @@ class ReportOption(ReportWords):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """The formats, and files behind the sign."""
+        """The formats, and files after the sign."""
         format_, sign, path = incomplete.partition("=")
         if sign:
             return files_behind(format_ + sign, path)

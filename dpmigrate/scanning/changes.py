@@ -149,7 +149,7 @@ def _named(said: bytes | None) -> str | None:
 
 
 def _shallow(root: str) -> str:
-    """What to do about a clone without its history, behind the name of its folder; empty for all others."""
+    """What to do about a clone without its history, after the name of its folder; empty for all others."""
     if _named(_git(root, "rev-parse", "--is-shallow-repository")) != "true":
         return ""
     fetched = "git fetch --unshallow; in a GitHub workflow fetch-depth: 0"

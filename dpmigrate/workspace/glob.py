@@ -124,7 +124,7 @@ def chunks_of(segment: str) -> list[str]:
             chunks[-1] += piece
         elif ch == "\\":
             if at == len(segment):
-                raise PatternError("a backslash with nothing behind it")
+                raise PatternError("a backslash with nothing after it")
             chunks[-1] += re.escape(segment[at])
             at += 1
         else:

@@ -91,7 +91,7 @@ def named_kind(path: str) -> tuple[bool, bool]:
 
 
 def path_typed(path: str) -> str:
-    """A path as it is typed behind a command: no shell reads more in it, and no command an option."""
+    """A path as it is typed after a command: no shell reads more in it, and no command an option."""
     import shlex
 
     return shlex.quote(f"./{path}" if path.startswith("-") else path)

@@ -212,7 +212,7 @@ class Notebook:
 
 
 def _installs(text: str) -> bool:
-    """Whether any line, up to its comment, names an installer and behind it what installers do."""
+    """Whether any line, up to its comment, names an installer and after it what installers do."""
     parts = re.split(r"[\n#]", text)
     return any((tool := _INSTALLER.search(part)) and _INSTALLS.search(part, tool.end()) for part in parts)
 

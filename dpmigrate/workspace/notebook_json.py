@@ -251,12 +251,12 @@ def _members(text: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _closed(text: str, start: int, last: int) -> int:
-    """The position behind an object or array, by where its last value ends; it starts at ``start``."""
+    """The position after an object or array, by where its last value ends; it starts at ``start``."""
     return _skip(text, start + 1 if last == start else last) + 1
 
 
 def _end(text: str, start: int) -> int:
-    """The position behind a value; of an array, which may hold all outputs, one element is read at a time."""
+    """The position after a value; of an array, which may hold all outputs, one element is read at a time."""
     if text[start : start + 1] != "[":
         return _DECODER.raw_decode(text, start)[1]
     last = start

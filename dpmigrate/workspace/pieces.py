@@ -55,7 +55,7 @@ def _joined(pieces: Sequence[str]) -> cst.Module | None:
     """The tree of a text in pieces; None where they are no statements, each piece for itself.
 
     A statement before each piece hands on the line end and the indentation of the whole text, and one
-    behind it takes the comments that belong to the next piece's first statement; both are taken away again.
+    after it takes the comments that belong to the next piece's first statement; both are taken away again.
     """
     newline = _NEWLINE.search(pieces[0])
     end = newline[0] if newline else "\n"

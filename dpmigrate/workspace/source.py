@@ -94,7 +94,7 @@ class Source:
         return cell, line, column + self.notebook.left_of(cell, line)
 
     def _first_line_of(self, part: Source) -> int:
-        """Where a written file begins when all are numbered on, behind the notebook's own text."""
+        """Where a written file begins when all are numbered on, after the notebook's own text."""
         before = self.written[: self.written.index(part)]
         return 1 + _count(self.python) + sum(_count(other.python) for other in before)
 

@@ -163,7 +163,7 @@ def in_python(source: Source, is_rule: Callable[[str], bool] = is_id) -> Suppres
 
     Comments are told from strings by the tokenizer. In a notebook a comment on a line that
     IPython runs (``!pip install x  # dpmigrate: ignore``) counts as well. The files that a notebook
-    writes are numbered on behind its own text, as :meth:`Source.line_of` does.
+    writes are numbered on after its own text, as :meth:`Source.line_of` does.
     """
     ignores: list[_Ignore] = []
     logical: list[tuple[int, int]] = []

@@ -50,7 +50,7 @@ def test_a_criterion_that_is_made_behind_on_the_same_line_is_left(folder: Callab
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
     before = project.snapshot()
     result = project.fix()
-    assert "is made behind make_private" in result.refused[0][1]
+    assert "is made after make_private" in result.refused[0][1]
     assert project.snapshot() == before
 
 

@@ -244,5 +244,5 @@ def _two_passes_by_hand(s: Subject) -> Tri:
 
 @fact
 def _wrapped_loss_made(s: Subject) -> Tri:
-    """Whether losses of the returned criterion go backward, which switches the hooks on again behind it."""
+    """Whether losses of the returned criterion go backward, which switches the hooks on again after it."""
     return any(e.loss == "returned-criterion" for e in s.run.happened(Backward))

@@ -77,7 +77,7 @@ def _sum_goes_backward(s: Subject) -> Tri:
 
 
 def _goes_backward(s: Subject, reduction: str) -> Tri:
-    """Whether losses reduced so go backward: not where a factor came behind, which may be their number."""
+    """Whether losses reduced so go backward: not where a factor came later, which may be their number."""
     event = s.event
     reductions = ("mean", "mean of what counts") if reduction == "mean" else (reduction,)
     if not isinstance(event, Backward) or event.reduction not in reductions:

@@ -206,7 +206,7 @@ def _told_of_more_noise(s: Subject) -> Tri:
 
 @fact
 def _told_after_training(s: Subject) -> Tri:
-    """Whether an accountant hears of steps when all of them are taken; it may be asked what would be if."""
+    """Whether an accountant is told of steps once all are taken: before, it may only be asked what if."""
     event = s.event
     if not isinstance(event, AccountantTold) or not event.last or _in_training_loop(s):
         return False

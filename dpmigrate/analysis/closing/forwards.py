@@ -115,7 +115,7 @@ class _Walk:
         self.variables: dict[str, cst.BaseExpression] = {}
 
     def block(self, body: cst.BaseSuite) -> bool:
-        """Read statements; says whether control goes on behind them."""
+        """Read statements; says whether control goes on after them."""
         return all(self.statement(s) for s in body.body)
 
     def statement(self, node: cst.CSTNode) -> bool:

@@ -1,7 +1,7 @@
 """Whether a criterion yields one loss per example when Opacus asks for ``reduction="none"``.
 
 Opacus since 1.5.3 sets ``criterion.reduction = "none"`` and takes what the call returns for one
-loss per example; a criterion that returns a mean all the same is never clipped (FACTS b3).
+loss per example; a criterion that returns a mean all the same is never clipped (measured: DPM104).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values of one branch alone, whose assumptions are worked out when somebody reads them.
 
-What a branch makes is carried out of every branch around it, and most of it is never read there: behind the
+What a branch makes is carried out of every branch around it, and most of it is never read there: after the
 last of a hundred ``elif`` stand the objects of all of them, each of which was guarded again at each one.
 """
 

@@ -1,4 +1,4 @@
-"""Statements that branch: conditions, loops, contexts and exceptions."""
+"""Statements that branch, repeat or end something: conditions, loops and context managers."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ AFTER_THE_YIELD = "what a context manager does at its end"
 
 
 class Halves(NamedTuple):
-    """The statements up to the ``yield``, that one included, and those behind it."""
+    """The statements up to the ``yield``, that one included, and those after it."""
 
     before: tuple[cst.CSTNode, ...]
     after: tuple[cst.CSTNode, ...]

@@ -1,4 +1,4 @@
-"""Whether a place stands behind the call that makes a run, or only comes round again after it.
+"""Whether a place stands after the call that makes a run, or only comes round again after it.
 
 What stands before ``make_private`` in the body of a loop over folds or trials belongs to the next run, though
 the analysis, which has one object for each place, meets it with the objects of this one.

@@ -157,7 +157,7 @@ class Nesting:
                 scope = number
             pending += [(child, number, scope) for child in reversed(children(node))]
         self._ends = array("i", range(1, len(self.nodes) + 1))
-        """For each node the number behind the last one below it."""
+        """For each node the number after the last one below it."""
         for number in range(len(self.nodes) - 1, 0, -1):
             around = self._around[number]
             if self._ends[around] < self._ends[number]:

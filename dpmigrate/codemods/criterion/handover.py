@@ -25,7 +25,7 @@ from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.returned.ways_out import lead_out, meeting_place
 
 NEIGHBOURS = ("module", "optimizer")
-"""Keywords behind which ``criterion=`` reads well."""
+"""Keywords after which ``criterion=`` reads well."""
 NAMES = ("criterion", "loss_fn", "private_criterion")
 
 

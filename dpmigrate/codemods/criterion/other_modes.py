@@ -76,6 +76,6 @@ class OtherModes:
         blocks = {facts.parent(statement) for statement in setting}
         if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):
             raise self.upgrade.withheld(
-                f"{name} comes back in ghost mode alone, and the code behind this call reads it in the "
+                f"{name} comes back in ghost mode alone, and the code after this call reads it in the "
                 f"others, too: bind {name} to the plain criterion before the call"
             )

@@ -131,7 +131,7 @@ def _join(tree: cst.Module, new: cst.ImportFrom) -> cst.Module | None:
 
 
 def _insert(tree: cst.Module, new: cst.SimpleStatementLine) -> cst.Module:
-    """A line of its own, behind the imports of the same package where there are any.
+    """A line of its own, after the imports of the same package where there are any.
 
     Only the first run of imports counts: later ones may follow code that they depend on.
     """

@@ -66,7 +66,7 @@ def _comment(space: Space) -> cst.Comment | None:
 
 
 def split_comma(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
-    """The commas of an item and of one put behind it: comment lines stay above what followed."""
+    """The commas of an item and of one put after it: comment lines stay above what followed."""
     space = comma.whitespace_after
     if not isinstance(space, cst.ParenthesizedWhitespace):
         return comma, comma
@@ -81,7 +81,7 @@ def split_comma(comma: cst.Comma) -> tuple[cst.Comma, cst.Comma]:
 
 
 def comments_of(call: cst.Call, place: int) -> tuple[list[str], str]:
-    """The comment lines above one argument of a call, and the comment behind it (empty: none)."""
+    """The comment lines above one argument of a call, and the comment after it (empty: none)."""
     before = call.args[place - 1].comma if place else None
     above = before.whitespace_after if isinstance(before, cst.Comma) else call.whitespace_before_args
     lines = above.empty_lines if isinstance(above, cst.ParenthesizedWhitespace) else ()
@@ -92,7 +92,7 @@ def comments_of(call: cst.Call, place: int) -> tuple[list[str], str]:
 
 
 def with_comments_of(args: Sequence[cst.Arg], others: Sequence[cst.Arg]) -> list[cst.Arg]:
-    """The arguments, each with the comment that stands behind another one."""
+    """The arguments, each with the comment that stands after another one."""
     return [_commented(arg, _behind(other)) for arg, other in zip(args, others, strict=True)]
 
 
@@ -102,7 +102,7 @@ def _behind(arg: cst.Arg) -> cst.Comment | None:
 
 
 def _commented(arg: cst.Arg, comment: cst.Comment | None) -> cst.Arg:
-    """The argument with this comment behind it, where its line ends."""
+    """The argument with this comment after it, where its line ends."""
     if isinstance(arg.comma, cst.Comma) and isinstance(
         space := arg.comma.whitespace_after, cst.ParenthesizedWhitespace
     ):

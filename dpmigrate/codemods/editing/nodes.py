@@ -10,7 +10,7 @@ from dpmigrate.codemods.editing.listed import before_first, split_comma, without
 
 
 def add_argument(call: cst.Call, keyword: str, value: str, after: Sequence[str]) -> cst.Call:
-    """The call with ``keyword=value`` behind the last of the keywords in ``after`` that it has.
+    """The call with ``keyword=value`` after the last of the keywords in ``after`` that it has.
 
     The new argument stands on a line of its own where its neighbour does, and takes over how the
     neighbour spaces its ``=``.
@@ -158,7 +158,7 @@ def remove_element(node: cst.Tuple | cst.List, place: int) -> cst.Tuple | cst.Li
 
 
 def add_parameter(function: cst.FunctionDef, name: str) -> cst.FunctionDef:
-    """The function with one more parameter, behind the others; by keyword only where it must be."""
+    """The function with one more parameter, after the others; by keyword only where it must be."""
     params = function.params
     new = cst.Param(cst.Name(name))
     plain = list(params.params)

@@ -82,7 +82,7 @@ def becomes_call_of(name: str) -> NodeChange:
         kept: list[cst.Arg] = list(new.args)
         for gone in [a for a in new.args if a not in inputs]:
             kept = without(kept, next(i for i, a in enumerate(kept) if a.value is gone.value))
-        # The layout stays where it is: only what stands in it changes places, and the comment behind it.
+        # The layout stays where it is: only what stands in it changes places, and the comment after it.
         kept = [
             at.with_changes(value=a.value, keyword=None, equal=cst.MaybeSentinel.DEFAULT)
             for at, a in zip(with_comments_of(kept, inputs), inputs, strict=True)

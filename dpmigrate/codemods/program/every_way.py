@@ -12,9 +12,9 @@ Code = cst.BaseSuite | Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 
 
 def always_passed(code: Code, some: Collection[cst.CSTNode]) -> bool:
-    """Whether one of some statements runs on every way through a block that goes on behind it.
+    """Whether one of some statements runs on every way through a block that goes on after it.
 
-    What stands in a loop or a ``with`` counts as run: without a turn nothing behind has anything to read.
+    What stands in a loop or a ``with`` counts as run: without a turn nothing after it has anything to read.
     """
     return any(_passed(s, some) for s in (code.body if isinstance(code, cst.BaseSuite) else code))
 

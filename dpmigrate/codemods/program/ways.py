@@ -105,7 +105,7 @@ def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -
     if names & bound_between or shared or facts.parent(statement) is not facts.parent(needing):
         what = facts.code(targets_of(home)[0]).strip()
         raise Withheld(
-            f"{what} is made behind make_private (line {facts.position(needing)}), which has to be given it: "
+            f"{what} is made after make_private (line {facts.position(needing)}), which has to be given it: "
             "make it before",
             facts.module_of(home),
             home,

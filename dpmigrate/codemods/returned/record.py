@@ -59,7 +59,7 @@ class Record:
             return None
         needed = len([line for line in _fields(definition) if not _has_default(line)])
         by_position = len([a for a in call.args if a.keyword is None])
-        # What has a default comes behind what has none: by position, nothing may stand there already.
+        # What has a default comes after what has none: by position, nothing may stand there already.
         return cls._by_class(facts, call, definition, needed) if by_position <= needed <= given else None
 
     @classmethod

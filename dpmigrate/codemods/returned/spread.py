@@ -1,6 +1,6 @@
 """What ``make_private`` returns as the arguments of a call: ``train(*engine.make_private(...))``.
 
-The function that is called takes the wrapped criterion as one parameter more, behind model and optimizer; a
+The function that is called takes the wrapped criterion as one parameter more, after model and optimizer; a
 record (``State(*engine.make_private(...))``) has one field more there.
 """
 

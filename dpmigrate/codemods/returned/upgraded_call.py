@@ -39,7 +39,7 @@ class UpgradedCall:
         assert isinstance(node, cst.Call)
         self.call = node
         self.mixed = any(r.ghost is not True for r in runs) or bool(beside)
-        """Whether the code behind this call may also get what a mode that is not ghost returns."""
+        """Whether the code after this call may also get what a mode that is not ghost returns."""
 
     @property
     def manual(self) -> bool:

@@ -33,7 +33,7 @@ class _Returned(NamedTuple):
 def lead_out(
     routes: Routes, name: str, inner: Scope, outer: Scope, filled: Collection[cst.CSTNode] = ()
 ) -> None:
-    """Make a function return one variable more, behind the optimizer, and its callers in ``outer`` take it.
+    """Make a function return one variable more, after the optimizer, and its callers in ``outer`` take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
     tuple, a dataclass) that every caller keeps or hands on. A function that has the variable as a parameter
@@ -101,7 +101,7 @@ def _out_by_entry(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cs
 
 
 def _out_by_element(routes: Routes, name: str, function: Scope, returned: _Returned) -> None:
-    """Return the variable in a tuple, behind the optimizer or at the end, and let every caller take it."""
+    """Return the variable in a tuple, after the optimizer or at the end, and let every caller take it."""
     facts, edits = routes.facts, routes.edits
     calls = facts.callers.get(function, [])
     count = len(returned.tuples[0].elements)
@@ -223,7 +223,7 @@ def _parameter_for(routes: Routes, call: cst.CSTNode, name: str) -> tuple[cst.Fu
 
 
 def _first_statement(function: cst.FunctionDef) -> cst.CSTNode | None:
-    """The first statement of a function's block behind its docstring."""
+    """The first statement of a function's block after its docstring."""
     if not isinstance(function.body, cst.IndentedBlock):
         return None
     documented = function.get_docstring() is not None

@@ -31,14 +31,14 @@ RELATIVE = "."
 
 
 def patch_core(project: Project, facts: Facts, job: Job) -> None:
-    """Plan the file, and its call behind the imports of the run's module. Raises `Withheld`."""
+    """Plan the file, and its call after the imports of the run's module. Raises `Withheld`."""
     module = job.runs[0].module
     body = module.tree.body
     imports = [i for i, line in enumerate(body) if is_import(line)]
     if not imports:
         raise Withheld(
             (
-                "this module has no imports behind which the patch could be applied: import it at the "
+                "this module has no imports after which the patch could be applied: import it at the "
                 "top, and call it"
             ),
             module,

@@ -23,7 +23,7 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
     if not touches:
         raise Withheld(
             "what first clears the gradients after a step of this run is not seen: call "
-            "optimizer.zero_grad(set_to_none=True) right behind optimizer.step()",
+            "optimizer.zero_grad(set_to_none=True) right after optimizer.step()",
             runs[0].module,
             runs[0].origin.node,
         )
@@ -46,7 +46,7 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
         else:
             raise Withheld(
                 "whether this clears the gradients cannot be known: call "
-                "optimizer.zero_grad(set_to_none=True) right behind optimizer.step()",
+                "optimizer.zero_grad(set_to_none=True) right after optimizer.step()",
                 event.origin.module,
                 node,
             )
@@ -71,12 +71,12 @@ def _with_none(new: cst.CSTNode) -> cst.CSTNode:
 
 
 def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> None:
-    """A ``zero_grad(set_to_none=True)`` behind every step, where nothing clears the gradients yet."""
+    """A ``zero_grad(set_to_none=True)`` after every step, where nothing clears the gradients yet."""
     steps = {e.origin.node: e for r in ghost for e in r.happened(Stepped)}
     if not steps:
         raise Withheld(
             "no step of the optimizer of this run is seen: call optimizer.zero_grad(set_to_none=True) "
-            "right behind it",
+            "right after it",
             ghost[0].module,
             ghost[0].origin.node,
         )
@@ -89,7 +89,7 @@ def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> N
         ):
             raise Withheld(
                 "the optimizer is stepped inside another expression: call "
-                "optimizer.zero_grad(set_to_none=True) right behind it",
+                "optimizer.zero_grad(set_to_none=True) right after it",
                 event.origin.module,
                 node,
             )

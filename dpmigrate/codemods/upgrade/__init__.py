@@ -6,5 +6,5 @@
 ``two_pass``     both backward passes become one
 ``manual_pair``  a model and an optimizer that are made without an engine
 ``checkpoints``  keywords that a later release sets itself
-``in_place``, ``shared_tensors``   operations in place behind hooked layers, and who else holds the tensor
+``in_place``, ``shared_tensors``   operations in place after hooked layers, and who else holds the tensor
 """

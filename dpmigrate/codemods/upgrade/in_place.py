@@ -1,4 +1,4 @@
-"""Operations in place behind hooked layers become operations that make a new tensor.
+"""Operations in place after hooked layers become operations that make a new tensor.
 
 ``nn.ReLU(inplace=True)`` loses the argument, ``out += x`` becomes ``out = out + x``: the same numbers for a
 little more memory, as long as nobody reads the tensor from before by another name.

@@ -212,7 +212,7 @@ ELEMENTWISE = frozenset(
 _LEFT_OPEN = {
     "model": "losses may be made from it there: let the criterion that make_private returns make them, from "
     "the model's output, in this project's own code",
-    "optimizer": "it may be stepped or cleared there: do so in this project's own code, behind the "
+    "optimizer": "it may be stepped or cleared there: do so in this project's own code, after the "
     "backward() of what the returned criterion makes",
     "criterion": "what becomes of its losses is not seen: call it, and backward() on what it makes, in this "
     "project's own loop",

@@ -44,7 +44,7 @@ def refuse_shared(facts: Facts, node: cst.CSTNode, name: str) -> None:
 
 
 def refuse_reads_behind(facts: Facts, call: cst.Call, name: str) -> None:
-    """Refuse where what a call changes in place is read behind it by the same name. Raises `Withheld`."""
+    """Refuse where what a call changes in place is read after it by the same name. Raises `Withheld`."""
     if next(_behind(facts, call, name), None) is not None:
         raise Withheld(
             f"{name} is read again after it was changed in place: say which of the two is meant",
@@ -159,7 +159,7 @@ def _loop(facts: Facts, node: cst.CSTNode) -> cst.CSTNode | None:
 def _out_of_reach(
     facts: Facts, read: cst.CSTNode, since: cst.Assign | cst.NamedExpr | None, node: cst.CSTNode
 ) -> bool:
-    """Whether a read comes before the name was bound, or behind the change, and so meets another tensor."""
+    """Whether a read comes before the name was bound, or after the change, and so meets another tensor."""
     if since is not None and _loop(facts, since) is _loop(facts, node):
         return facts.is_before(read, since) or facts.is_before(node, read)
     return _loop(facts, node) is None and facts.is_before(node, read)

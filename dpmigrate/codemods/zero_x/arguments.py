@@ -32,7 +32,7 @@ _IDLE = frozenset(
 
 @dataclass(frozen=True)
 class Arguments:
-    """What an engine is given, and the comments above and behind each argument."""
+    """What an engine is given, and the comments above and after each argument."""
 
     given: dict[str, cst.BaseExpression]
     remarks: dict[str, tuple[list[str], str]]

@@ -69,7 +69,7 @@ class AttachedEngine:
         """Whether a function attaches what another one made, perhaps many times."""
         self.model = self._model_where_attached(self._plain(self.given.get("module"), "the model"))
         self.whole: cst.Call = self.made
-        """The constructor, and ``to(device)`` behind it."""
+        """The constructor, and ``to(device)`` after it."""
         self.name = self._name()
         func = self.attached.func
         bound_to_an_object = self.is_made_elsewhere and isinstance(func, cst.Attribute)
@@ -164,7 +164,7 @@ class AttachedEngine:
         anew = self.trained.bound_anew(loader, self.attached)
         if anew is not None:
             raise Withheld(
-                f"{loader} gets another loader here, behind attach(), and the training goes over that one: "
+                f"{loader} gets another loader here, after attach(), and the training goes over that one: "
                 "make it before, give make_private the one that is trained on, and loop over what comes back",
                 self.module,
                 anew,
@@ -233,7 +233,7 @@ class AttachedEngine:
         if {"batch_first", "loss_reduction"} & set(self.given):
             raise self.withheld(
                 "this engine is made in another function than the one that attaches it: make the optimizer "
-                "there, too, call make_private behind it, and hand on what that returns"
+                "there, too, call make_private after it, and hand on what that returns"
             )
         text, needed = spelling(self.module.tree, "opacus.grad_sample", "GradSampleModule")
         module_edits = self.edits.of(self.module)
@@ -286,7 +286,7 @@ class AttachedEngine:
             if not isinstance(statement, cst.SimpleStatementLine):
                 raise Withheld(
                     "nothing clears the gradients between this step and the next, which Opacus 1.x refuses: "
-                    "call optimizer.zero_grad() behind the step",
+                    "call optimizer.zero_grad() after the step",
                     self.facts.module_of(step),
                     step,
                 )
@@ -295,7 +295,7 @@ class AttachedEngine:
             if self.may_be_off:
                 place = self.facts.module_of(step).place(step)
                 self.notices.append(
-                    f"{place.shown}: the gradients are cleared behind this step, which without "
+                    f"{place.shown}: the gradients are cleared after this step, which without "
                     "an engine had added them to the next ones"
                 )
 
@@ -307,7 +307,7 @@ class AttachedEngine:
             if not same_variables(self.facts, value, self.statement):
                 raise self.withheld(
                     "this engine is made in another function than the one that attaches it: make the "
-                    "optimizer there, too, call make_private behind it, and hand on what that returns"
+                    "optimizer there, too, call make_private after it, and hand on what that returns"
                 )
             return
         names = {n.value for n in self.facts.inside(value, cst.Name)}

@@ -33,7 +33,7 @@ class Trained:
         return (c for c in self._calls_of_optimizers() if name_of(c.func) in ("step", "virtual_step"))
 
     def uncleared(self) -> Iterator[cst.Call]:
-        """The steps behind which gradients stay: no ``zero_grad()`` of the optimizer before the next ones."""
+        """The steps after which gradients stay: no ``zero_grad()`` of the optimizer before the next ones."""
         for step in self.steps():
             if name_of(step.func) == "virtual_step":
                 continue
@@ -118,7 +118,7 @@ class Trained:
                     yield node
 
     def bound_anew(self, loader: str, attached: cst.CSTNode) -> Home | None:
-        """Where the loader's variable gets another one behind ``attach``, before a loop that trains on it."""
+        """Where the loader's variable gets another one after ``attach``, before a loop that trains on it."""
         facts = self.facts
         loops = [
             loop

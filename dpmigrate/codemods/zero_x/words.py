@@ -10,7 +10,7 @@ def attached_to(lines: Sequence[int]) -> str:
     if lines:
         where = " and ".join(str(line) for line in sorted(lines))
         return (
-            f"this engine is attached in lines {where}: keep one attach(), behind the choice of the "
+            f"this engine is attached in lines {where}: keep one attach(), after the choice of the "
             "optimizer, or make an engine for each"
         )
     return (

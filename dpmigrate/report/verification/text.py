@@ -38,7 +38,7 @@ UNNAMED = "the steps are not those that {epsilon} counts on"
 """What a fault leads to that no rule has a name for."""
 
 MANY = 3
-"""From so many private runs on, those behind the first that have no fault are told in a line or two."""
+"""From so many private runs on, those after the first that have no fault are told in a line or two."""
 
 NARROW = 45
 """Columns for the words of a check; where there are fewer, they stand below its figures."""

@@ -26,7 +26,7 @@ class BackwardPass:
     latter alone). ``rows``: per-example gradients, kept only until the step where C may still move.
     ``direct``: size of the part of the gradient that does not pass through the model's output, relative
     to the whole.
-    ``after [P]``: ``p.grad`` right after the second of the two passes, some of it behind the steps that are
+    ``after [P]``: ``p.grad`` right after the second of the two passes, some of it after the steps that are
     judged; ``weights [B]``: what that pass
     multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
     both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.

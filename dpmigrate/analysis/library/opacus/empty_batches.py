@@ -38,7 +38,7 @@ class Skip:
     empty: bool = True
     """Whether it is for an empty batch that it does so, and for no other reason."""
     stepped: bool = False
-    """Whether it comes behind the step: the batch has been added up, and the loop is left."""
+    """Whether it comes after the step: the batch has been added up, and the loop is left."""
     tests: tuple[tuple[cst.BaseExpression, bool], ...] = ()
     """The tests around it in the body of the loop, and whether each holds there."""
 

@@ -134,7 +134,7 @@ def _ends_all(ip: Interpreter, iterated: cst.CSTNode) -> bool:
 
 
 def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:
-    """The loop whose ``in`` a node stands behind."""
+    """The loop that goes over a node, which stands after its ``in``."""
     function = ip.frame.function
     root = function.node if function is not None else ip.module.tree
     loop, inside = None, node

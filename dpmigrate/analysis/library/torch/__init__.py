@@ -9,7 +9,7 @@
 ``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``   what couples examples
 ``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
 ``outside``      parameters used outside their layer
-``in_place``     operations in place behind hooked layers
+``in_place``     operations in place after hooked layers
 ``checkpoints``  weights in files
 """
 

@@ -116,7 +116,7 @@ def _runs_of_its_models(ip: Interpreter, optimizer: Atom) -> Iterator[TrainingRu
 def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
     """The plain optimizer steps where making the run had raised, or the validator had found errors."""
     for raised, fallback in ip.fallbacks.items():
-        # Where the way here was lost, it is taken to lead through a handler that the program goes on behind.
+        # Where the way here was lost, it is taken to lead through a handler that the program goes on after.
         through = raised in here.guard or (fallback.falls_through and DOUBT in here.guard)
         if through and run in fallback.runs:
             there = replace(here, origin=fallback.handler, guard=here.guard - {raised})

@@ -130,7 +130,7 @@ def _set_back(ip: Interpreter, info: CallInfo, runs: Mapping[TrainingRun, Guard]
 
 @function("torch.random.fork_rng", "torch.fork_rng")
 def _fork(ip: Interpreter, info: CallInfo) -> Value:
-    """``with fork_rng():``: whatever is seeded in it, the default generator goes on behind it as before."""
+    """``with fork_rng():``: whatever is seeded in it, the default generator goes on after it as before."""
     made = ip.new("forked-rng", info.node)
     ip.notes[FORKED] = ip.notes.get(FORKED, 0) + 1
 

@@ -1,6 +1,6 @@
 """Data sets that seed torch's default generator for each record, in the process that trains.
 
-The noise of a step is drawn behind the last record of its batch, from the generator that this record left.
+The noise of a step is drawn after the last record of its batch, from the generator that this record left.
 Measured on Opacus 1.5.2, 1.5.4 and 1.6.0: 24 steps drew 10 different noises where ``__getitem__(i)`` calls
 ``torch.manual_seed(i)``, and one where it calls ``torch.manual_seed(0)``. With ``num_workers`` the seeds are
 those of other processes, and do no harm.

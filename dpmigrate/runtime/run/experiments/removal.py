@@ -59,7 +59,7 @@ class Removal:
     ``coupling``, in units of C: how far the change of one half of a batch depends on who the other half is;
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
     ``counted``: the same for how many the others are.
-    ``written``: how far the parameters depend on an example behind a step that was given the same noisy
+    ``written``: how far the parameters depend on an example after a step that was given the same noisy
     value, 0 where only the step has moved them; ``beside``: of what another optimizer trains.
     """
 
@@ -159,7 +159,7 @@ class Remover(Prober):
             self._probe_all(snapshot, result, whole, bound)
 
     def _step_as_it_was(self, engine: LiveEngine) -> None:
-        """Let this probe go on behind its step, with the noisy value of the batch as it is."""
+        """Let this probe go on after its step, with the noisy value of the batch as it is."""
         params = list(engine.optimizer.params)
         parts = torch.split(torch.load(self._value_path, weights_only=True), [p.numel() for p in params])
         self.watch.instead = {id(p): part.view_as(p).to(p) for p, part in zip(params, parts, strict=True)}

@@ -38,7 +38,7 @@ WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN
 """What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
 place; with the examples of one half, or all, replaced by copies of the example that is named; without
 any of the data's example that is named, or with it at the end of the batch; with another in its place (none
-for -1), and on behind the step, which is given the noisy value of the batch as it is."""
+for -1), and on after the step, which is given the noisy value of the batch as it is."""
 
 FEWER = tuple(range(10, 13))
 """Without every third example, without another third, and without both."""

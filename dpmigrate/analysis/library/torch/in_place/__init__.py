@@ -1,4 +1,4 @@
-"""Operations in place behind hooked layers, which raise since Opacus 1.5.4.
+"""Operations in place after hooked layers, which raise since Opacus 1.5.4.
 
 ``operations``   the layers that a model's input goes through
 ``forward``      what a ``forward``, and what it calls, change of what they hold

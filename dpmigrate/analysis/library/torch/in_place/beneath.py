@@ -1,6 +1,6 @@
 """``h.detach()`` shares its numbers with ``h``: changed in place, it counts where ``h`` is used again.
 
-Measured on 1.5.4 and 1.6.0, hooks and ghost: behind a hooked layer ``h.detach().add_(1)`` raises RuntimeError
+Measured on 1.5.4 and 1.6.0, hooks and ghost: after a hooked layer ``h.detach().add_(1)`` raises RuntimeError
 when ``h`` is used again, and not before; ``h.data.add_(1)`` and ``h.detach().clone().add_(1)`` raise nothing.
 """
 
@@ -15,7 +15,7 @@ from dpmigrate.analysis.library.torch.in_place.names import SAME_MEMORY
 
 
 class Change(NamedTuple):
-    """A change of what lies beneath a tensor; ``sure``: whenever it is used behind it."""
+    """A change of what lies beneath a tensor; ``sure``: whenever it is used after it."""
 
     node: cst.CSTNode
     text: str
@@ -52,7 +52,7 @@ class Beneath:
         return self._changes.pop(name, [])
 
     def _tensor_of(self, node: cst.BaseExpression) -> str:
-        """The tensor whose numbers an expression has behind a ``detach()``; empty for any other."""
+        """The tensor whose numbers an expression has after a ``detach()``; empty for any other."""
         detached = False
         while isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             name = node.func.attr.value

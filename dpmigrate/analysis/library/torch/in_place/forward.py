@@ -161,7 +161,7 @@ class Forward:
             self.meant_layers.turns.pop(name, None)
 
     def _either(self, node: cst.If) -> None:
-        """What a tensor may be behind either branch, it may be behind both."""
+        """What a tensor may be after either branch, it may be after both."""
         self._of(node.test)
         before = dict(self.tensors)
         with self._perhaps():

@@ -1,7 +1,7 @@
 """Operations that change the output of a hooked layer in place: the layers that a model's input goes through.
 
 Since 1.5.4 Opacus hooks layers in a way that makes their output a view of what autograd keeps: ``out += x``,
-``ReLU(inplace=True)`` and the like right behind a layer with parameters raise RuntimeError, in every clipping
+``ReLU(inplace=True)`` and the like right after a layer with parameters raise RuntimeError, in every clipping
 mode. What an operation out of place made is a new tensor, which may be changed.
 """
 
@@ -39,13 +39,13 @@ _OF_TORCHVISION = (
     *("resnet", "resnext", "wide_resnet", "vgg", "alexnet", "densenet", "squeezenet", "mobilenet"),
     *("googlenet", "inception", "shufflenet", "mnasnet", "efficientnet", "regnet"),
 )
-"""Models of torchvision that activate in place behind a normalisation or a convolution."""
+"""Models of torchvision that activate in place after a normalisation or a convolution."""
 _FORWARD_REPLACED = re.compile(rb"""\.forward\s*=(?!=)|["']forward["']\s*,""")
 """The program gives a class or a layer another ``forward``: a library's model may then be another one."""
 
 
 def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[InPlace]:
-    """The operations in place behind a hooked layer: a layer's constructor, a call, or an assignment.
+    """The operations in place after a hooked layer: a layer's constructor, a call, or an assignment.
 
     In a library's code, the place only makes a model of it.
     """
@@ -127,7 +127,7 @@ class _Reading:
     def parts(self, container: Obj) -> tuple[list[Obj], bool]:
         """The layers of a container in their order: as it was given them, or as its call has them.
 
-        And whether they are known one by one: those put in elsewhere come twice, each behind the others.
+        And whether they are known one by one: those put in elsewhere come twice, each after the others.
         """
         given = [value.only for value in self.ip.notes.get(("layers", container), ())]
         layers = [layer for layer in given if isinstance(layer, Obj)]
