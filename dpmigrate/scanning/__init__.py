@@ -109,11 +109,8 @@ def scan(
 def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) -> ScanResult:
     """What there is to say of a surveyed project, group by group, those of ``answers`` without a look."""
     of_groups: dict[Group, Share] = {}
-    early: dict[Group, Mapping[FindingPlace, Offer]] = {}
-    made: dict[Cluster, tuple[Offer, ...]] = {}
-    passes: dict[Cluster, Passes] = {}
-    pieces: list[Piece] = []
     chosen: Sequence[Group] = ()
+    fixes = _Fixes(project, answers, jobs, told)
     with paused_collector():
         nothing = share_of(project, ())
         if project.seeds:
@@ -124,32 +121,11 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
             pending = parts_of(project, missing, chosen)
             for part, answer in each(project, pending, jobs, _of_part, told):
                 of_groups.update(zip(part.groups, answer.shares, strict=True))
-                if answer.offers is not None:
-                    early[part.groups[0]] = answer.offers
-                if answer.piece is not None:
-                    pieces.append(answer.piece)
-        found = join([nothing, *(of_groups[group] for group in chosen)])
+                fixes.take(part, answer)
+        shares = {group: of_groups[group] for group in chosen}
+        found = join([nothing, *shares.values()])
         if "-" not in project.seeds and any(finding.fix is not None for finding in found.findings):
-            from dpmigrate.scanning.offering import Asked, clusters, known_early, planned_offers
-
-            shares = {group: of_groups[group] for group in chosen}
-            pending_clusters = clusters(project, shares, found.findings)
-            made = {} if answers is None else answers.of_clusters(pending_clusters, of_groups)
-            made.update(known_early(pending_clusters, early))
-            asked = []
-            for cluster in (cluster for cluster in pending_clusters if cluster not in made):
-                one = Asked(cluster) if answers is None else answers.asked(cluster, of_groups)
-                if one.earlier is None and len(cluster.groups) > TOGETHER:
-                    from dpmigrate.scanning.pieces import planned_in_pieces
-
-                    plan = planned_in_pieces(project, cluster, shares, pieces, jobs, told)
-                    if plan is not None:
-                        made[cluster], passes[cluster] = plan
-                        continue
-                asked.append(one)
-            for one, plan in each(project, asked, jobs, planned_offers, told):
-                made[one.cluster] = plan.offers
-                passes[one.cluster] = plan.passes
+            fixes.plan(shares, found.findings)
     result = ScanResult(
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
@@ -157,15 +133,60 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
         not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
         cut_short=tuple(sorted(found.cut_short)),
         runs=tuple(found.runs),
-        findings=_with_offers(found.findings, made),
+        findings=_with_offers(found.findings, fixes.made),
         suppressed=tuple(found.suppressed),
         lines=found.lines,
         file_lines=found.file_lines,
         analysed=tuple(sorted(found.analysed)),
     )
     if answers is not None:
-        answers.keep(of_groups, made, passes, result)
+        answers.keep(of_groups, fixes.made, fixes.passes, result)
     return result
+
+
+class _Fixes:
+    """The fixes on offer: some are planned with the parts that they mend, the others when all are judged."""
+
+    def __init__(self, project: Project, answers: Answers | None, jobs: int, told: Told) -> None:
+        self.project = project
+        self.answers = answers
+        self.jobs = jobs
+        self.told = told
+        self.made: dict[Cluster, tuple[Offer, ...]] = {}
+        self.passes: dict[Cluster, Passes] = {}
+        """How those decided that share a pin with others."""
+        self._early: dict[Group, Mapping[FindingPlace, Offer]] = {}
+        self._pieces: list[Piece] = []
+
+    def take(self, part: Part, answer: _Answer) -> None:
+        """Keep what was planned with a part."""
+        if answer.offers is not None:
+            self._early[part.groups[0]] = answer.offers
+        if answer.piece is not None:
+            self._pieces.append(answer.piece)
+
+    def plan(self, shares: Mapping[Group, Share], findings: Sequence[Finding]) -> None:
+        """Plan the fixes of some findings that neither earlier answers nor their parts have."""
+        from dpmigrate.scanning.offering import Asked, clusters, known_early, planned_offers
+
+        project, answers = self.project, self.answers
+        pending = clusters(project, shares, findings)
+        self.made = {} if answers is None else answers.of_clusters(pending, shares)
+        self.made.update(known_early(pending, self._early))
+        asked = []
+        for cluster in (cluster for cluster in pending if cluster not in self.made):
+            one = Asked(cluster) if answers is None else answers.asked(cluster, shares)
+            if one.earlier is None and len(cluster.groups) > TOGETHER:
+                from dpmigrate.scanning.pieces import planned_in_pieces
+
+                plan = planned_in_pieces(project, cluster, shares, self._pieces, self.jobs, self.told)
+                if plan is not None:
+                    self.made[cluster], self.passes[cluster] = plan
+                    continue
+            asked.append(one)
+        for one, plan in each(project, asked, self.jobs, planned_offers, self.told):
+            self.made[one.cluster] = plan.offers
+            self.passes[one.cluster] = plan.passes
 
 
 class _Answer(NamedTuple):

@@ -51,41 +51,51 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
             constructor,
         )
     module_edits = edits.of(module)
-    seeding = "seed()" if seed is None else f"manual_seed({seed})"
-    small = statement.body[0]
-    value, targets = None, []
-    if isinstance(small, cst.Assign):
-        value, targets = small.value, [t.target for t in small.targets]
-    elif isinstance(small, cst.AnnAssign):
-        value, targets = small.value, [small.target]
-    if value is constructor and isinstance(targets[0], (cst.Name, cst.Attribute)):
-        module_edits.insert_after(statement, f"{facts.code(targets[0]).strip()}.{seeding}")
-        return
-    if seed is not None:
-        module_edits.change(
-            constructor,
-            lambda new: cst.Call(
-                func=cst.Attribute(new, cst.Name("manual_seed")),
-                args=[cst.Arg(cst.parse_expression(seed))],
-            ),
-        )
-        return
-    if any(
-        isinstance(n, (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation))
-        for n in facts.above(constructor)
-    ):
+    variable = _assigned_to(statement.body[0], constructor)
+    if variable is not None:
+        seeding = "seed()" if seed is None else f"manual_seed({seed})"
+        module_edits.insert_after(statement, f"{facts.code(variable).strip()}.{seeding}")
+    elif seed is not None:
+
+        def seeded(new: cst.BaseExpression) -> cst.Call:
+            return cst.Call(
+                cst.Attribute(new, cst.Name("manual_seed")), [cst.Arg(cst.parse_expression(seed))]
+            )
+
+        module_edits.change(constructor, seeded)
+    else:
+        _seed_on_a_line_before(facts, edits, constructor, statement)
+
+
+def _assigned_to(small: cst.BaseSmallStatement, constructor: cst.CSTNode) -> cst.BaseExpression | None:
+    """The variable or attribute that a generator is assigned to as it is made; None for any other place."""
+    if isinstance(small, cst.Assign) and small.value is constructor:
+        target = small.targets[0].target
+    elif isinstance(small, cst.AnnAssign) and small.value is constructor:
+        target = small.target
+    else:
+        return None
+    return target if isinstance(target, (cst.Name, cst.Attribute)) else None
+
+
+def _seed_on_a_line_before(
+    facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, statement: cst.SimpleStatementLine
+) -> None:
+    """Make a generator, and call ``seed()`` on it, before the statement that uses it. Raises `Withheld`."""
+    module = facts.module_of(constructor)
+    sometimes = (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)
+    if any(isinstance(n, sometimes) for n in facts.above(constructor)):
         raise Withheld(
             "this generator is made inside an expression that may run often or never: assign it before, "
             "and call seed() on it",
             module,
             constructor,
         )
-    keyword = facts.parent(constructor)
-    wanted = (
-        keyword.keyword.value if isinstance(keyword, cst.Arg) and keyword.keyword is not None else "generator"
-    )
+    arg = facts.parent(constructor)
+    wanted = arg.keyword.value if isinstance(arg, cst.Arg) and arg.keyword is not None else "generator"
     taken = wanted in variables_in(facts, facts.scope(constructor))
     name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
+    module_edits = edits.of(module)
     module_edits.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
     module_edits.insert_before(statement, f"{name}.seed()")
     module_edits.replace(constructor, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Constant, PrivateRun
+from dpmigrate.analysis.ledger import Constant, Loader, PrivateRun
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.editing.imports import spelling
 from dpmigrate.codemods.editing.nodes import add_argument
@@ -30,20 +30,15 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
     secure = run.engine.secure_mode if run.engine is not None else None
     if secure and secure.only not in (Constant(False), Constant(None)):
         raise Withheld(
-            (
-                "secure_mode of this engine may be on, which takes no noise_generator: leave the run "
-                "unseeded, or switch it off"
-            ),
+            "secure_mode of this engine may be on, which takes no noise_generator: leave the run "
+            "unseeded, or switch it off",
             run.module,
             call,
         )
     module = run.module
     if not visible(facts, call, seed):
         raise Withheld(
-            (
-                f"{seed} is not bound where the noise_generator is needed, before this call: hand it on to "
-                "here"
-            ),
+            f"{seed} is not bound where the noise_generator is needed, before this call: hand it on to here",
             module,
             call,
         )
@@ -53,32 +48,32 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
     batches = f"{first} + 2 * {rank} + 1" if rank else f"{first} + 1"
     _generator(facts, edits, call, "noise_generator", "noise_generator", noise, _device(facts, run, call))
     for loader in run.loaders:
-        if loader.kind == "dp-loader":
-            raise Withheld(
-                (
-                    "this loader comes out of another private run, which draws by itself: make a loader for "
-                    "this one"
-                ),
-                run.module,
-                call,
-            )
-        made = loader.made.origin.node if loader.made is not None else None
-        if not isinstance(made, cst.Call) or not facts.knows(made):
-            raise Withheld(
-                ("the loader given to this call is made where it is not seen: give it generator= there"),
-                run.module,
-                call,
-            )
-        if not visible(facts, made, seed):
-            raise Withheld(
-                (
-                    f"{seed} is not bound where this loader is made, which needs a generator: hand it on "
-                    "to there"
-                ),
-                module,
-                made,
-            )
+        made = _made(facts, run, loader, seed)
         _generator(facts, edits, made, "generator", "loader_generator", batches)
+
+
+def _made(facts: Facts, run: PrivateRun, loader: Loader, seed: str) -> cst.Call:
+    """The call that makes a loader, which the seed reaches. Raises `Withheld`."""
+    if loader.kind == "dp-loader":
+        raise Withheld(
+            "this loader comes out of another private run, which draws by itself: make a loader for this one",
+            run.module,
+            run.origin.node,
+        )
+    made = loader.made.origin.node if loader.made is not None else None
+    if not isinstance(made, cst.Call) or not facts.knows(made):
+        raise Withheld(
+            "the loader given to this call is made where it is not seen: give it generator= there",
+            run.module,
+            run.origin.node,
+        )
+    if not visible(facts, made, seed):
+        raise Withheld(
+            f"{seed} is not bound where this loader is made, which needs a generator: hand it on to there",
+            run.module,
+            made,
+        )
+    return made
 
 
 _WHOLE = (cst.Name, cst.Attribute, cst.Integer, cst.Call, cst.Subscript)
@@ -147,10 +142,8 @@ def _generator(
     statement = facts.statement(call)
     if not isinstance(statement, cst.SimpleStatementLine):
         raise Withheld(
-            (
-                "this call stands in the head of a compound statement: assign what it returns on a line "
-                "of its own, so that a generator can be made before"
-            ),
+            "this call stands in the head of a compound statement: assign what it returns on a line "
+            "of its own, so that a generator can be made before",
             module,
             call,
         )

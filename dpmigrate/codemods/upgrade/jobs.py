@@ -95,57 +95,20 @@ def _planned(
     options: Options,
     apart: bool = False,
 ) -> Job:
+    """The upgrade of some calls and their pins; ``apart``: with a criterion of each run's own."""
     job = Job(list(concerned), [r for g in groups for r in g.runs], upgrades=True)
     if not apart:
         job.apart = partial(_planned, project, facts, groups, pins, concerned, options, apart=True)
-    raises = bool(pins)
-    refusal: Withheld | None = None
     try:
-        for group in groups:
-            if not _needs_rewriting(group):
-                continue
-            try:
-                others = _taken_apart_alike(project, group)
-                edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others, apart)
-            except Withheld as withheld:
-                if (raises or len(groups) > 1) and _old_only(group, project):
-                    raise
-                refusal = withheld
-                # It runs nowhere now, or alone, on the same Opacus as before: nothing is taken away from it.
-                path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
-                job.left.append((path, reason_spoken(withheld), group.found))
-                job.found = [f for f in job.found if all(f is not other for other in group.found)]
-                job.runs = [r for r in job.runs if all(r is not other for other in group.runs)]
-                continue
-            job.edits.merge(edits)
-            job.notices += notices
+        refusal = _rewrite(job, project, facts, groups, bool(pins), apart)
         if not job.found:
             return Job(left=job.left)
         if refusal is not None and not job.runs:
             raise refusal  # no run under the pins is moved, so they stay
-        for group in groups if raises else ():
-            drop_weights_only(facts.of(group.runs[0].module), job.edits)
-        ghost = [run for run in job.runs if run.ghost]
-        left = _in_place_left(facts, job, groups) if raises or job.edits.touched() else None
-        if left is not None and not (raises and _trains_on_the_release_before(job, options)):
-            raise left
-        if of_a_library(ghost) and any(e for run in ghost for e in run.happened(SequenceLayer)):
-            raise Withheld(
-                "Opacus 1.5.4 is needed for the Linear layers on sequences, and the library's model changes "
-                "outputs of layers in place, which raises there: write the blocks of that model without "
-                "in-place operations, or use one that has none"
-            )
-        bound = release_needed(job.runs, options, in_place=left is not None)
-        if left is not None:
-            job.stays_in_place = True
-            job.notices.append(
-                f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
-                f"would raise: {reason_spoken(left)}"
-            )
-        job.bound = bound
+        job.bound = bound = _release(job, facts, groups, pins, options)
         job.pins = plan_pins(pins, options.unsafe, bound, project)
         job.notices += job.pins.notices
-        for group in groups if raises else ():
+        for group in groups if pins else ():
             job.notices += states_of_before(facts.of(group.runs[0].module), bound)
         reported = {_place(match.pin) for _, match in concerned if match.pin is not None}
         for pin, notice in job.pins.stuck:
@@ -158,6 +121,59 @@ def _planned(
             withheld.reason += " (what shares pins or code is upgraded together or not at all)"
         job.withheld = withheld
     return job
+
+
+def _rewrite(
+    job: Job, project: Project, facts: FactsByPart, groups: Sequence[CallGroup], raises: bool, apart: bool
+) -> Withheld | None:
+    """Plan the edits of all calls that need some; why one of them is left out, which runs nowhere now.
+
+    ``raises``: with them the pins are raised. Raises `Withheld` where one that is left would break by that.
+    """
+    refusal: Withheld | None = None
+    for group in filter(_needs_rewriting, groups):
+        try:
+            others = _taken_apart_alike(project, group)
+            edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others, apart)
+        except Withheld as withheld:
+            if (raises or len(groups) > 1) and _old_only(group, project):
+                raise
+            refusal = withheld
+            # It runs nowhere now, or alone, on the same Opacus as before: nothing is taken away from it.
+            path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
+            job.left.append((path, reason_spoken(withheld), group.found))
+            job.found = [f for f in job.found if all(f is not other for other in group.found)]
+            job.runs = [r for r in job.runs if all(r is not other for other in group.runs)]
+            continue
+        job.edits.merge(edits)
+        job.notices += notices
+    return refusal
+
+
+def _release(
+    job: Job, facts: FactsByPart, groups: Sequence[CallGroup], pins: Sequence[Pin], options: Options
+) -> str:
+    """The release that pins are raised to, once the code is ready for it. Raises `Withheld`."""
+    for group in groups if pins else ():
+        drop_weights_only(facts.of(group.runs[0].module), job.edits)
+    ghost = [run for run in job.runs if run.ghost]
+    left = _in_place_left(facts, job, groups) if pins or job.edits.touched() else None
+    if left is not None and not (pins and _trains_on_the_release_before(job, options)):
+        raise left
+    if of_a_library(ghost) and any(e for run in ghost for e in run.happened(SequenceLayer)):
+        raise Withheld(
+            "Opacus 1.5.4 is needed for the Linear layers on sequences, and the library's model changes "
+            "outputs of layers in place, which raises there: write the blocks of that model without "
+            "in-place operations, or use one that has none"
+        )
+    bound = release_needed(job.runs, options, in_place=left is not None)
+    if left is not None:
+        job.stays_in_place = True
+        job.notices.append(
+            f"{job.runs[0].module.path}: the release is {bound} and not {DEFAULT_LOWER_BOUND}, which "
+            f"would raise: {reason_spoken(left)}"
+        )
+    return bound
 
 
 def _taken_apart_alike(project: Project, group: CallGroup) -> list[PrivateRun]:

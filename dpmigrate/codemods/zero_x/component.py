@@ -7,7 +7,7 @@ What changes is said: batches are drawn by Poisson sampling, which the accountan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -31,6 +31,8 @@ from dpmigrate.versions.releases import between
 from dpmigrate.versions.specifiers import parse_specifier
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.ledger import Thing
+    from dpmigrate.analysis.ledger.retired import RetiredCall
     from dpmigrate.project import Project
     from dpmigrate.versions.pin import Pin
 
@@ -120,40 +122,14 @@ def _asked(facts: Facts, engines: Iterable[AttachedEngine], call: cst.CSTNode) -
 
 
 def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
+    """Collect the edits of one component. Raises `Withheld`."""
     calls = facts.retired_calls
     engines = {c.engine: AttachedEngine(facts, job.edits, c) for c in calls if c.makes_engine}
     attached = [engine.attached for engine in engines.values()]
     for engine in engines.values():
         engine.early = attached.count(engine.attached) > 1
-    asked = {call.origin.node for call in calls if call.kind == "get-coeff"}
     for call in calls:
-        if call.kind == "engine-attach" and not call.makes_engine:
-            raise Withheld(
-                "attach() is called on an engine of Opacus 1.x, which has none: call "
-                "engine.make_private(module=..., optimizer=..., data_loader=...) here",
-                call.origin.module,
-                call.origin.node,
-            )
-        if call.origin.node in asked:
-            rename_coefficient(facts, job.edits, call.origin)
-            continue
-        owner = engines.get(call.engine) if call.engine is not None else None
-        if call.kind != "engine-attach" and owner is None:
-            raise Withheld(
-                ownerless(call.kind),
-                call.origin.module,
-                call.origin.node,
-            )
-        several = _asked(facts, engines.values(), call.origin.node)
-        if call.kind == "get-privacy-spent" and owner is not None:
-            owners = dict.fromkeys((owner, *several))
-            asked_as = {EngineUses(o).ask_accountant(call.origin.node, len(owners) > 1) for o in owners}
-            if len(asked_as) > 1:
-                raise Withheld(OF_SEVERAL, call.origin.module, call.origin.node)
-        elif call.kind == "virtual-step" and owner is not None:
-            if len(several) > 1:
-                raise Withheld(CUT_FOR_SEVERAL, call.origin.module, call.origin.node)
-            take_physical_batches(facts, job.edits, owner, call.origin.node)
+        _rewrite_call(facts, job, engines, call)
     for call in calls:
         for change in call.in_place:
             if not change.library:
@@ -163,11 +139,50 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
         engine.make_private()
         ask_behind_the_wrapper(engine)
         job.notices += engine.notices
+    _rewrite_names(facts, job, found, {c.origin.node for c in calls if c.kind == "get-coeff"})
+
+
+def _rewrite_call(
+    facts: Facts, job: Job, engines: Mapping[Thing | None, AttachedEngine], call: RetiredCall
+) -> None:
+    """Plan the edits of one call of the API of 0.x, but for engines, which come after all of them."""
+    node, module = call.origin.node, call.origin.module
+    if call.kind == "get-coeff":
+        rename_coefficient(facts, job.edits, call.origin)
+        return
+    if call.kind == "engine-attach":
+        if not call.makes_engine:
+            raise Withheld(
+                "attach() is called on an engine of Opacus 1.x, which has none: call "
+                "engine.make_private(module=..., optimizer=..., data_loader=...) here",
+                module,
+                node,
+            )
+        return
+    owner = engines.get(call.engine) if call.engine is not None else None
+    if owner is None:
+        raise Withheld(ownerless(call.kind), module, node)
+    several = _asked(facts, engines.values(), node)
+    if call.kind == "get-privacy-spent":
+        owners = dict.fromkeys((owner, *several))
+        asked_as = {EngineUses(o).ask_accountant(node, len(owners) > 1) for o in owners}
+        if len(asked_as) > 1:
+            raise Withheld(OF_SEVERAL, module, node)
+    elif call.kind == "virtual-step":
+        if len(several) > 1:
+            raise Withheld(CUT_FOR_SEVERAL, module, node)
+        take_physical_batches(facts, job.edits, owner, node)
+
+
+def _rewrite_names(
+    facts: Facts, job: Job, found: Sequence[MatchedFinding], renamed: Set[cst.CSTNode]
+) -> None:
+    """Plan the edits of names that are gone, those apart that are ``renamed`` already. Raises `Withheld`."""
     moves = []
     rewritten: set[tuple[str, str]] = set()
     for finding, match in found:
         gone = match.gone
-        if gone is None or match.origin is None or match.origin.node in asked:
+        if gone is None or match.origin is None or match.origin.node in renamed:
             continue
         vain = imported_in_vain(facts, match.origin)
         if vain and not gone.new:

@@ -151,7 +151,7 @@ class AttachedEngine:
     # -- what it becomes ------------------------------------------------------------------
 
     def make_private(self) -> None:
-        """Collect the edits of the constructor and of ``attach``."""
+        """Collect the edits of the constructor and of ``attach``. Raises `Withheld`."""
         loader = self.loader
         helper = (
             None if self.early else Helper.around(self.facts, self.scope, self.model, self.optimizer, loader)
@@ -161,6 +161,47 @@ class AttachedEngine:
         else:
             self._refuse_foreign(self.model, self.optimizer, loader)
         self._refuse_steps_elsewhere(helper)
+        self._refuse_other_loaders(loader)
+        module_edits = self.edits.of(self.module)
+        lines = self._lines(loader)
+        if self.name:
+            module_edits.replace(self.whole, Written(self).new_engine())
+        if self.is_made_elsewhere:
+            self._wrap()
+        if self.early:
+            self._refuse_between(loader)
+            for line in lines:
+                module_edits.insert_after(self.facts.statement(self.made), line)
+            module_edits.remove(self.statement)
+        else:
+            for line in lines[:-1]:
+                module_edits.insert_before(self.statement, line)
+            last = cst.parse_statement(lines[-1], config=self.module.tree.config_for_parsing)
+            assert isinstance(last, cst.SimpleStatementLine)
+            module_edits.change(self.statement, lambda line: line.with_changes(body=last.body))
+        self._clear_gradients()
+        place = self.module.place(self.statement)
+        self.notices.append(
+            f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
+            "accountant has assumed all along: their sizes vary around that of the loader"
+        )
+
+    def _lines(self, loader: str) -> list[str]:
+        """What stands in the place of ``attach``: the call, and what is set before and after it."""
+        written, called = Written(self), self.called
+        before = [] if self.name else [f"{called} = {written.new_engine()}"]
+        if self.own_alphas:
+            before.append(f"{called}.accountant.DEFAULT_ALPHAS = {self.own_alphas}")
+        if self.logical_size:
+            before.append(written.enlarged(loader))
+        call = f"{self.model}, {self.optimizer}, {loader} = {written.call(called, loader)}"
+        after = [f"{called}.target_delta = {self.own_delta}"] if self.own_delta else []
+        if self.known_by_optimizer:
+            after.append(f"{self.optimizer}.privacy_engine = {called}")
+        return [*before, call, *after]
+
+    def _refuse_other_loaders(self, loader: str) -> None:
+        """Refuse a loader that is bound anew, one with a sampler, and what is asked of it later on."""
         anew = self.trained.bound_anew(loader, self.attached)
         if anew is not None:
             raise Withheld(
@@ -186,42 +227,6 @@ class AttachedEngine:
                     self.facts.module_of(asked),
                     asked,
                 )
-        module_edits = self.edits.of(self.module)
-        engine = Written(self).new_engine()
-        call_on = self.called
-        new = Written(self).call(call_on, loader)
-        lines = [f"{self.model}, {self.optimizer}, {loader} = {new}"]
-        if self.logical_size:
-            lines.insert(0, Written(self).enlarged(loader))
-        if self.own_alphas:
-            lines.insert(0, f"{call_on}.accountant.DEFAULT_ALPHAS = {self.own_alphas}")
-        if not self.name:
-            lines.insert(0, f"{call_on} = {engine}")
-        else:
-            module_edits.replace(self.whole, engine)
-        if self.is_made_elsewhere:
-            self._wrap()
-        if self.own_delta:
-            lines.append(f"{call_on}.target_delta = {self.own_delta}")
-        if self.known_by_optimizer:
-            lines.append(f"{self.optimizer}.privacy_engine = {call_on}")
-        if self.early:
-            self._refuse_between(loader)
-            for line in lines:
-                module_edits.insert_after(self.facts.statement(self.made), line)
-            module_edits.remove(self.statement)
-        else:
-            for line in lines[:-1]:
-                module_edits.insert_before(self.statement, line)
-            last = cst.parse_statement(lines[-1], config=self.module.tree.config_for_parsing)
-            assert isinstance(last, cst.SimpleStatementLine)
-            module_edits.change(self.statement, lambda line: line.with_changes(body=last.body))
-        self._clear_gradients()
-        place = self.module.place(self.statement)
-        self.notices.append(
-            f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
-            "accountant has assumed all along: their sizes vary around that of the loader"
-        )
 
     def _is_before_attach(self, node: cst.CSTNode) -> bool:
         return self.facts.scope(node) is self.scope and self.facts.position(node) < self.facts.position(

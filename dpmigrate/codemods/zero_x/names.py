@@ -71,50 +71,52 @@ def _validated(facts: Facts, edits: ProjectEdits, origin: Origin) -> None:
             module_edits.need_import(f"from {_VALIDATOR[0]} import {_VALIDATOR[1]}")
         validator = _VALIDATOR[1] if needed else text
         parent = facts.parent(call)
-        if isinstance(parent, cst.Attribute) and parent.attr.value == "validate" and not call.args:
-            checks = [facts.parent(parent)]
-        elif (
-            isinstance(parent, cst.Assign)
-            and isinstance(parent.targets[0].target, cst.Name)
-            and not call.args
-        ):
-            name = parent.targets[0].target.value
-            uses = [
-                n
-                for n in facts.inside(origin.module.tree, cst.Name)
-                if n.value == name and facts.parent(n) is not parent.targets[0]
-            ]
-            members = [facts.parent(n) for n in uses]
-            if not all(isinstance(m, cst.Attribute) and m.attr.value == "validate" for m in members):
-                raise Withheld(
-                    "this inspector is used in another way than validate(): use "
-                    "ModuleValidator.validate(model, strict=True), or ModuleValidator.is_valid(model)",
-                    origin.module,
-                    call,
-                )
-            checks = [facts.parent(m) for m in members if m is not None]
+        if isinstance(parent, cst.Assign):
             module_edits.remove(facts.removable(call))
-        else:
-            raise Withheld(
-                "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
-                "strict=True) here",
-                origin.module,
-                call,
-            )
-        for check in checks:
-            if not isinstance(check, cst.Call):
-                raise Withheld(
-                    "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
-                    "strict=True) here",
-                    origin.module,
-                    call,
-                )
+        for check in _checks(facts, origin, call):
             if not isinstance(facts.parent(check), cst.Expr):
                 # It told whether the model is valid; ``validate`` tells of errors now.
                 module_edits.replace(check.func, f"{validator}.is_valid")
                 continue
             module_edits.replace(check.func, f"{validator}.validate")
             module_edits.change(check, lambda new: add_argument(new, "strict", "True", ()))
+
+
+def _checks(facts: Facts, origin: Origin, inspector: cst.Call) -> list[cst.Call]:
+    """The calls of ``validate`` on an inspector, made at once or by its variable. Raises `Withheld`."""
+    parent = facts.parent(inspector)
+    checks: list[cst.CSTNode | None] = [None]
+    if isinstance(parent, cst.Attribute) and parent.attr.value == "validate" and not inspector.args:
+        checks = [facts.parent(parent)]
+    elif (
+        isinstance(parent, cst.Assign)
+        and isinstance(parent.targets[0].target, cst.Name)
+        and not inspector.args
+    ):
+        name = parent.targets[0].target.value
+        uses = [
+            n
+            for n in facts.inside(origin.module.tree, cst.Name)
+            if n.value == name and facts.parent(n) is not parent.targets[0]
+        ]
+        members = [facts.parent(n) for n in uses]
+        if not all(isinstance(m, cst.Attribute) and m.attr.value == "validate" for m in members):
+            raise Withheld(
+                "this inspector is used in another way than validate(): use "
+                "ModuleValidator.validate(model, strict=True), or ModuleValidator.is_valid(model)",
+                origin.module,
+                inspector,
+            )
+        checks = [facts.parent(m) for m in members if m is not None]
+    called = [check for check in checks if isinstance(check, cst.Call)]
+    if len(called) < len(checks):
+        raise Withheld(
+            "DPModelInspector is gone since Opacus 1.0: use ModuleValidator.validate(model, "
+            "strict=True) here",
+            origin.module,
+            inspector,
+        )
+    return called
 
 
 def _is_called(facts: Facts, call: cst.Call, start: str) -> bool:
