@@ -173,6 +173,10 @@ class FixOffer(NamedTuple):
     summary: str
 
 
+FindingKey = tuple[str, Span]
+"""The rule of a finding and where it stands, which are the same in every analysis of the same bytes."""
+
+
 class Finding(NamedTuple):
     """One advisory that applies to one place (the FINDING object of the JSON schema)."""
 
@@ -190,6 +194,11 @@ class Finding(NamedTuple):
     """What to change where no fix is on offer, in one line."""
     run_elsewhere: Place | None = None
     """Where its run is made, by which call, if the given paths leave that out; ``run`` is then None."""
+
+    @property
+    def key(self) -> FindingKey:
+        """What tells it from all others of one scan."""
+        return self.rule, self.span
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -215,6 +224,11 @@ class NotAnalysed(NamedTuple):
     line: int
     reason: str
     cell: int | None = None
+
+    @property
+    def sort_key(self) -> tuple[object, ...]:
+        """Order in every report: path, cell, line, reason."""
+        return (self.path, -1 if self.cell is None else self.cell, self.line, self.reason)
 
 
 class CutShort(NamedTuple):

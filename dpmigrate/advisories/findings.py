@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dpmigrate.model import Finding, FixOffer, NotAnalysed, Place, Run, Span, Suppressed, SuppressedBy
+from dpmigrate.model import (
+    Finding,
+    FindingKey,
+    FixOffer,
+    NotAnalysed,
+    Place,
+    Run,
+    Span,
+    Suppressed,
+    SuppressedBy,
+)
 from dpmigrate.project import Project
 from dpmigrate.workspace.discover import Workspace
 
@@ -134,8 +144,8 @@ class _OfEachPlace:
         self.choices = choices
         self.workspace = workspace
         self.ignores = ignores
-        self.reported: dict[tuple[str, Span], tuple[Finding, Match]] = {}
-        self.suppressed: dict[tuple[str, Span], Suppressed] = {}
+        self.reported: dict[FindingKey, tuple[Finding, Match]] = {}
+        self.suppressed: dict[FindingKey, Suppressed] = {}
 
     def add(self, finding: Finding, match: Match) -> None:
         """Take a finding up, unless its rule was not asked for or a surer one stands there."""
@@ -144,7 +154,7 @@ class _OfEachPlace:
         if verdict == "unasked":
             return
         finding = finding._replace(severity=self.choices.severity(path, finding))
-        key = (finding.rule, finding.span)
+        key = finding.key
         by: SuppressedBy | None = "comment" if self.ignores.covers(match, finding) else None
         if verdict == "configuration":
             by = by or verdict

@@ -6,15 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 
-from dpmigrate.model import Finding, ScanResult, Span
-
-FindingKey = tuple[str, Span]
-"""A finding by its rule and place."""
-
-
-def key_of(finding: Finding) -> FindingKey:
-    """By what `fingerprints` knows a finding."""
-    return finding.rule, finding.span
+from dpmigrate.model import Finding, FindingKey, ScanResult
 
 
 def fingerprints(result: ScanResult) -> Mapping[FindingKey, str]:
@@ -30,7 +22,7 @@ def fingerprints(result: ScanResult) -> Mapping[FindingKey, str]:
         content = "\0".join((finding.rule, result.from_root(finding.span.path), _snippet(finding, result)))
         alike[content] += 1
         text = f"{content}\0{alike[content]}"
-        prints[key_of(finding)] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        prints[finding.key] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return prints
 
 

@@ -15,15 +15,12 @@ from dpmigrate.codemods.options import Options
 from dpmigrate.fixing.decisions import PassOutcome
 from dpmigrate.fixing.making import Fixing
 from dpmigrate.fixing.rehearsal import Rehearsals
-from dpmigrate.model import Applicability, Finding, FixOffer, Span
+from dpmigrate.model import Applicability, Finding, FindingKey, FixOffer
 from dpmigrate.project import Project
 from dpmigrate.project.opening import analyse_groups
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.source.components import Group
-
-FindingPlace = tuple[str, Span]
-"""A finding's rule and where it stands, which are the same in every analysis of the same bytes."""
 
 
 class Planned(NamedTuple):
@@ -43,8 +40,8 @@ def with_offers(
     """
     analyse_groups(project, groups)
     settings = project.workspace.settings
-    made: dict[FindingPlace, Applicability] = {}
-    reasons: dict[FindingPlace, str] = {}
+    made: dict[FindingKey, Applicability] = {}
+    reasons: dict[FindingKey, str] = {}
     passes: list[PassOutcome | None] = []
     candidates, rehearsals = findings_of(project), Rehearsals(project)
     for unsafe in (False, True):
@@ -52,7 +49,7 @@ def with_offers(
         outcome = fixing.offers()
         passes.append(fixing.decided)
         for finding, _ in candidates.matches:
-            place = finding.rule, finding.span
+            place = finding.key
             if id(finding) not in outcome or place in made:
                 continue
             reason = outcome[id(finding)]
@@ -60,10 +57,10 @@ def with_offers(
                 made[place] = "unsafe" if unsafe else "safe"
             else:
                 reasons[place] = reason
-        done = all((f.rule, f.span) in made for f in findings if f.fix is not None)
+        done = all(f.key in made for f in findings if f.fix is not None)
         if done and len(passes) >= least_passes:
             break
-    told = [_told(f, made.get((f.rule, f.span)), reasons.get((f.rule, f.span))) for f in findings]
+    told = [_told(f, made.get(f.key), reasons.get(f.key)) for f in findings]
     return Planned(told, tuple(passes))
 
 

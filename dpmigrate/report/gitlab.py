@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dpmigrate.advisories.fingerprints import fingerprints, key_of
+from dpmigrate.advisories.fingerprints import fingerprints
 from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, ScanResult, Severity
 from dpmigrate.report.layout import clean
 from dpmigrate.report.rooted import rooted
@@ -24,7 +24,7 @@ def render(result: ScanResult, style: Style) -> str:
     result = rooted(result)
     prints = fingerprints(result)
     ordered = sorted(result.findings, key=lambda f: f.sort_key)
-    issues = [_issue(finding, result, prints[key_of(finding)]) for finding in ordered]
+    issues = [_issue(finding, result, prints[finding.key]) for finding in ordered]
     named = {(f.span.path, f.span.cell) for f in ordered if f.rule == NOT_ANALYSED}
     issues += [_failure(n, result) for n in result.not_analysed if (n.path, n.cell) not in named]
     return json.dumps(issues, indent=2) + "\n"

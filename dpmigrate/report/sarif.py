@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from dpmigrate import __version__
 from dpmigrate.advisories.catalogue import Advisory, advisories
-from dpmigrate.advisories.fingerprints import FindingKey, fingerprints, key_of
-from dpmigrate.model import Finding, NotAnalysed, Place, ScanResult, SuppressedBy
+from dpmigrate.advisories.fingerprints import fingerprints
+from dpmigrate.model import Finding, FindingKey, NotAnalysed, Place, ScanResult, SuppressedBy
 from dpmigrate.report.rooted import rooted
 from dpmigrate.report.style import Style
 from dpmigrate.report.text import where
@@ -27,7 +27,7 @@ def render(result: ScanResult, style: Style) -> str:
     points.
     """
     result = rooted(result)
-    held: dict[FindingKey, SuppressedBy | None] = {key_of(s.finding): s.by for s in result.suppressed}
+    held: dict[FindingKey, SuppressedBy | None] = {s.finding.key: s.by for s in result.suppressed}
     ordered = sorted((*result.findings, *(s.finding for s in result.suppressed)), key=lambda f: f.sort_key)
     named = {finding.rule for finding in ordered}
     rules = [item for item in advisories() if item.id in named]
@@ -58,7 +58,7 @@ def render(result: ScanResult, style: Style) -> str:
                     }
                 ],
                 "results": [
-                    _result(finding, result, position, prints[key_of(finding)], held.get(key_of(finding)))
+                    _result(finding, result, position, prints[finding.key], held.get(finding.key))
                     for finding in ordered
                 ],
                 "properties": {

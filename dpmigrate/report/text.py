@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from dpmigrate.model import NOT_ANALYSED, Finding, NotAnalysed, Place, Run, ScanResult, SuppressedBy
+from dpmigrate.model import NOT_ANALYSED, Finding, Place, Run, ScanResult, SuppressedBy
 from dpmigrate.report.frame import frame, frame_lines, source_line
 from dpmigrate.report.layout import clean, plural, wrap
 from dpmigrate.report.style import Style
@@ -136,15 +136,11 @@ def _not_analysed(result: ScanResult, style: Style) -> Iterator[str]:
     """Files that could not be analysed, but for those that a finding has named already."""
     named = {(f.span.path, f.span.cell) for f in result.findings if f.rule == NOT_ANALYSED}
     rest = [item for item in result.not_analysed if (item.path, item.cell) not in named]
-    for item in sorted(rest, key=_not_analysed_key):
+    for item in sorted(rest, key=lambda item: item.sort_key):
         place = where(item.path, item.cell, item.line)
         yield f"{style.paint(place, 'bold')}: {style.paint('not analysed', 'yellow')}: {clean(item.reason)}"
     if rest:
         yield ""
-
-
-def _not_analysed_key(item: NotAnalysed) -> tuple[str, int, int]:
-    return (item.path, -1 if item.cell is None else item.cell, item.line)
 
 
 def _summary(result: ScanResult, style: Style) -> Iterator[str]:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories.findings import check_rules
-from dpmigrate.model import Certainty, Finding, ScanResult
+from dpmigrate.model import Certainty, Finding, FindingKey, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import groups, let_go, paused_collector, survey
 from dpmigrate.scanning.judging import share_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dpmigrate.analysis.source.components import Group
     from dpmigrate.scanning.answers import Answers
     from dpmigrate.scanning.baseline import BaselineEntry
-    from dpmigrate.scanning.offering import Cluster, FindingPlace, Offer, Passes
+    from dpmigrate.scanning.offering import Cluster, Offer, Passes
     from dpmigrate.scanning.settling import Piece
 
 
@@ -130,7 +130,7 @@ def _judged(project: Project, answers: Answers | None, jobs: int, told: Told) ->
         root=project.workspace.display(project.workspace.root),
         files_seen=project.seen,
         files_analysed=len(found.analysed),
-        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: (n.path, n.cell or 0, n.line, n.reason))),
+        not_analysed=tuple(sorted(found.not_analysed, key=lambda n: n.sort_key)),
         cut_short=tuple(sorted(found.cut_short)),
         runs=tuple(found.runs),
         findings=_with_offers(found.findings, fixes.made),
@@ -155,7 +155,7 @@ class _Fixes:
         self.made: dict[Cluster, tuple[Offer, ...]] = {}
         self.passes: dict[Cluster, Passes] = {}
         """How those decided that share a pin with others."""
-        self._early: dict[Group, Mapping[FindingPlace, Offer]] = {}
+        self._early: dict[Group, Mapping[FindingKey, Offer]] = {}
         self._pieces: list[Piece] = []
 
     def take(self, part: Part, answer: _Answer) -> None:
@@ -193,7 +193,7 @@ class _Answer(NamedTuple):
     """What there is to say of a part, and what its findings have on offer where that is known already."""
 
     shares: tuple[Share, ...]
-    offers: Mapping[FindingPlace, Offer] | None = None
+    offers: Mapping[FindingKey, Offer] | None = None
     piece: Piece | None = None
     """What was planned of groups that share pins with many others."""
 
@@ -212,12 +212,12 @@ def _of_part(project: Project, part: Part) -> _Answer:
     size = sum(len(info.source.data) for info in alone.ready.values())
     mended = [finding for finding in share.findings if finding.fix is not None]
     if share.private and part.alone and mended:
-        from dpmigrate.scanning.offering import Asked, Cluster, place_of, planned_offers
+        from dpmigrate.scanning.offering import Asked, Cluster, planned_offers
 
         if alone.program is not None:
             alone.known[group] = alone.program.parts[0]
         made = planned_offers(alone, Asked(Cluster((group,), tuple(mended)))).offers
-        offered = dict(zip(map(place_of, mended), made, strict=True))
+        offered = dict(zip((finding.key for finding in mended), made, strict=True))
     else:
         offered = None
     if not share.private or part.alone or not (mended or size < KEPT - project.kept or size > project.kept):

@@ -9,7 +9,7 @@ from dpmigrate.model import ScanResult
 from dpmigrate.project import Project
 from dpmigrate.scanning.cache import Cache
 from dpmigrate.scanning.dependents import Dependents
-from dpmigrate.scanning.offering import Asked, Cluster, Earlier, Offer, Passes, place_of
+from dpmigrate.scanning.offering import Asked, Cluster, Earlier, Offer, Passes
 from dpmigrate.scanning.shares import Share
 from dpmigrate.scanning.stored import plain, restored
 
@@ -92,7 +92,7 @@ class Answers:
         if len(cluster.groups) < 2 or passes is None:
             return
         states = tuple(self._dependents.of_share(group, shares[group]) for group in cluster.groups)
-        places = (place_of(finding) for finding in cluster.findings)
+        places = (finding.key for finding in cluster.findings)
         placed = tuple((*place, offer) for place, offer in zip(places, offers, strict=True))
         key = self._dependents.of_groups_together(cluster)
         self._cache.put(key, plain(Earlier(states, placed, passes)))

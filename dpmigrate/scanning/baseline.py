@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from dpmigrate import __version__
-from dpmigrate.advisories.fingerprints import fingerprints, key_of
+from dpmigrate.advisories.fingerprints import fingerprints
 from dpmigrate.model import NOT_ANALYSED, Finding, ScanResult, Suppressed
 from dpmigrate.workspace.errors import UsageError
 from dpmigrate.workspace.reading import read_named, reason_of
@@ -37,7 +37,7 @@ def baseline_text(result: ScanResult) -> str:
     prints = fingerprints(result)
     known = [s.finding for s in result.suppressed if s.by == "baseline"]
     entries = sorted(
-        BaselineEntry(result.from_root(f.span.path), f.rule, prints[key_of(f)], f.message)
+        BaselineEntry(result.from_root(f.span.path), f.rule, prints[f.key], f.message)
         for f in (*result.findings, *known)
         if f.rule != NOT_ANALYSED
     )
@@ -80,10 +80,10 @@ def hold_against(
     prints = fingerprints(result)
 
     def is_known(finding: Finding) -> bool:
-        return finding.rule != NOT_ANALYSED and prints[key_of(finding)] in by_print
+        return finding.rule != NOT_ANALYSED and prints[finding.key] in by_print
 
     known = [finding for finding in result.findings if is_known(finding)]
-    there = {prints[key_of(f)] for f in (*result.findings, *(s.finding for s in result.suppressed))}
+    there = {prints[f.key] for f in (*result.findings, *(s.finding for s in result.suppressed))}
     gone = [e for e in by_print.values() if e.fingerprint not in there and looked_for(e)]
     suppressed = [
         *result.suppressed,

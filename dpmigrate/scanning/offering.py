@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.fixing.decisions import PassOutcome, SharedOutcome
-from dpmigrate.model import Finding, FixOffer, Span
+from dpmigrate.model import Finding, FindingKey, FixOffer, Span
 from dpmigrate.project import Project
 from dpmigrate.scanning.parts import SharedPins
 
@@ -24,15 +24,6 @@ class Offer(NamedTuple):
 
     fix: FixOffer | None
     by_hand: str | None
-
-
-FindingPlace = tuple[str, Span]
-"""A finding's rule and where it stands, which tell it from all others of one scan."""
-
-
-def place_of(finding: Finding) -> FindingPlace:
-    """By what a finding is known in every part of a scan."""
-    return finding.rule, finding.span
 
 
 class Cluster(NamedTuple):
@@ -128,10 +119,10 @@ def _of_changed(
     passes = _as_before(earlier.passes, plan.passes or (), sorted(chosen), changed)
     if passes is None:
         return None
-    now = dict(zip(map(place_of, findings), plan.offers, strict=True))
+    now = dict(zip((finding.key for finding in findings), plan.offers, strict=True))
     made: list[Offer] = []
     for finding, number in placed:
-        place = place_of(finding)
+        place = finding.key
         if number in changed:
             made.append(now[place])
         elif place not in before or now.get(place, before[place]) != before[place]:
@@ -191,12 +182,12 @@ def planned(
 
 
 def known_early(
-    asked: Sequence[Cluster], early: Mapping[Group, Mapping[FindingPlace, Offer]]
+    asked: Sequence[Cluster], early: Mapping[Group, Mapping[FindingKey, Offer]]
 ) -> dict[Cluster, tuple[Offer, ...]]:
     """The offers of clusters of one group for which they were planned when it was analysed."""
     made: dict[Cluster, tuple[Offer, ...]] = {}
     for cluster in asked:
         offers_by_place = early.get(cluster.groups[0]) if len(cluster.groups) == 1 else None
         if offers_by_place is not None:
-            made[cluster] = tuple(offers_by_place[place_of(finding)] for finding in cluster.findings)
+            made[cluster] = tuple(offers_by_place[finding.key] for finding in cluster.findings)
     return made

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.fixing.decisions import PassOutcome
-from dpmigrate.model import Finding
+from dpmigrate.model import Finding, FindingKey
 from dpmigrate.project import Project, Representatives
 from dpmigrate.project.opening import let_go
 from dpmigrate.scanning.judging import share_of
-from dpmigrate.scanning.offering import Cluster, ClusterPlan, numbers_by_path, place_of, planned
+from dpmigrate.scanning.offering import Cluster, ClusterPlan, numbers_by_path, planned
 from dpmigrate.scanning.parts import TOGETHER, Part
 from dpmigrate.scanning.settling import (
     PASSES,
@@ -27,7 +27,6 @@ from dpmigrate.scanning.shares import Share, Told, each
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.source.components import Group
-    from dpmigrate.scanning.offering import FindingPlace
 
 MOST_ROUNDS = 6
 """How often pieces are planned anew because another one knew better."""
@@ -102,7 +101,7 @@ def _representing(local: Project, groups: Mapping[int, Group], piece: Piece) -> 
 
 def _planned_piece(project: Project, asked: PieceToPlan) -> Piece:
     plan = planned(project, asked.groups, asked.findings, PASSES)
-    offers = dict(zip(map(place_of, asked.findings), plan.offers, strict=True))
+    offers = dict(zip((finding.key for finding in asked.findings), plan.offers, strict=True))
     beside = frozenset(asked.numbers) - asked.own
     return Piece(asked.own, beside, offers, renumbered(plan.passes, asked.numbers))
 
@@ -142,11 +141,11 @@ class _PlanInPieces:
         self._placed = [(finding, at.get(finding.span.path)) for finding in cluster.findings]
         self._of_pins = tuple(finding for finding, number in self._placed if number is None)
         """Those of dependency files, which all groups have to do with."""
-        places = set(map(place_of, self._of_pins))
-        first: dict[FindingPlace, int] = {}
+        places = {finding.key for finding in self._of_pins}
+        first: dict[FindingKey, int] = {}
         for number in self._numbers if places else ():
             for finding in shares[self._groups[number]].findings:
-                first.setdefault(place_of(finding), number)
+                first.setdefault(finding.key, number)
         self._with_pins = frozenset(number for place, number in first.items() if place in places)
 
     def plan(self, known: Iterable[Piece], jobs: int, told: Told) -> ClusterPlan | None:
@@ -186,8 +185,8 @@ class _PlanInPieces:
         if self._of_pins:
             asked = self._asked(frozenset(), chosen | self._with_pins)
             offers.update(_planned_anew(self._project, asked).offers)
-        if any(place_of(finding) not in offers for finding in self._cluster.findings):
+        if any(finding.key not in offers for finding in self._cluster.findings):
             return None
         within = {number: n for n, number in enumerate(self._numbers)}
-        made = tuple(offers[place_of(finding)] for finding in self._cluster.findings)
+        made = tuple(offers[finding.key] for finding in self._cluster.findings)
         return ClusterPlan(made, renumbered(tuple(decided), within))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from dpmigrate.fixing.decisions import Decision, PassOutcome, SharedOutcome
 
 if TYPE_CHECKING:
-    from dpmigrate.scanning.offering import FindingPlace, Offer, Passes
+    from dpmigrate.model import FindingKey
+    from dpmigrate.scanning.offering import Offer, Passes
 
 MOST_REPRESENTATIVES = 8
 """Groups that represent the others; where more are needed, too much is decided to say it piece by piece."""
@@ -30,7 +31,7 @@ class Piece(NamedTuple):
 
     own: frozenset[int]
     beside: frozenset[int]
-    offers: Mapping[FindingPlace, Offer]
+    offers: Mapping[FindingKey, Offer]
     passes: Passes
 
     @property

@@ -146,13 +146,13 @@ def join(shares: Sequence[Share]) -> Share:
             if finding.span in share.unused_ignores and comment in used:
                 continue
             finding = _numbered(finding, s, number)
-            key = (finding.rule, finding.span)
+            key = finding.key
             old = merged.get(key)
             # Runs are numbered in the order of their places, also those that the given paths leave out.
             merged[key] = finding if old is None else min(old, finding, key=partial(_surest_first, runs))
         for held in share.suppressed:
             finding = _numbered(held.finding, s, number)
-            key = (finding.rule, finding.span)
+            key = finding.key
             known = kept_back.get(key)
             if known is None or _surest_first(runs, finding) < _surest_first(runs, known.finding):
                 kept_back[key] = Suppressed(finding, held.by)

@@ -59,10 +59,11 @@ def reads_its_items(loop: cst.For) -> bool:
 def _chosen_by(given: Given, loop: cst.For | cst.CompFor) -> bool:
     """Whether an argument is an item of what a loop goes over."""
     literal = any(contains(loop.iter, o.node) for option in given.options for o in option.because)
-    return literal or any(isinstance(what, Open) and _is_an_element(what.key) for what in given.each)
+    return literal or any(isinstance(what, Open) and _comes_from_an_element(what.key) for what in given.each)
 
 
-def _is_an_element(symbol: object) -> bool:
+def _comes_from_an_element(symbol: object) -> bool:
+    """Whether something unknown is an element of what a loop goes over, or a part of one."""
     while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
         if symbol[2] == "element":
             return True

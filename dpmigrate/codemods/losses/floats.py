@@ -6,6 +6,8 @@ then fail, and ``torch.stack`` of a list of such numbers too.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import libcst as cst
 
 from dpmigrate.analysis.ledger.expressions import Named
@@ -27,6 +29,15 @@ _OF_ONE_TENSOR = frozenset(
 
 class UseWithheld(Withheld):
     """Something done with losses of the project's criterion that those of the wrapped one do not offer."""
+
+
+def refuse_use(facts: Facts, node: cst.CSTNode, what: str) -> NoReturn:
+    """Refuse what is done with losses, or with a number of theirs. Raises `UseWithheld`."""
+    raise UseWithheld(
+        f"{what}, which the wrapped criterion does not offer: compute it apart",
+        facts.module_of(node),
+        node,
+    )
 
 
 class Floats:
@@ -79,7 +90,7 @@ class Floats:
         for load in facts.inside(where, kind):
             if load is not target and facts.code(load).strip() == text and not is_bound_by(self.facts, load):
                 if isinstance(facts.parent(load), cst.Attribute) and not self._only_numbers(where, text):
-                    self._refuse(load, f"{text} may also be a tensor")
+                    refuse_use(self.facts, load, f"{text} may also be a tensor")
                 self.follow(load)
 
     def _holds_a_tensor(self, target: cst.CSTNode) -> bool:
@@ -134,7 +145,7 @@ class Floats:
             if held not in given or facts.code(other.func) not in ("torch.stack", "torch.cat"):
                 continue
             if name_of(other.func) == "cat" or len(given) > 1:
-                self._refuse(other, f"the tensors in {held} are joined")
+                refuse_use(self.facts, other, f"the tensors in {held} are joined")
             self.edits.of(facts.module_of(other)).change(other.func, _tensor)
 
     def _into_torch(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> None:
@@ -147,7 +158,7 @@ class Floats:
         if name in _TAKE_NUMBERS:
             return
         if name not in _OF_ONE_TENSOR or arg.value is not node:
-            self._refuse(node, f"the losses go into torch's {name}")
+            refuse_use(self.facts, node, f"the losses go into torch's {name}")
         module = facts.module_of(node)
         text, needed = spelling(module.tree, "torch", "tensor")
         module_edits = self.edits.of(module)
@@ -160,16 +171,9 @@ class Floats:
         around = facts.parent(attribute)
         whole = around if isinstance(around, cst.Call) and around.func is attribute else attribute
         if attribute.attr.value not in _LEFT_OUT:
-            self._refuse(node, f"the losses' .{attribute.attr.value} is used")
+            refuse_use(facts, node, f"the losses' .{attribute.attr.value} is used")
         self.edits.of(facts.module_of(whole)).change(whole, receiver)
         self.follow(whole)
-
-    def _refuse(self, node: cst.CSTNode, what: str) -> None:
-        raise UseWithheld(
-            f"{what}, which the wrapped criterion does not offer: compute it apart",
-            self.facts.module_of(node),
-            node,
-        )
 
 
 def _tensor(new: cst.CSTNode) -> cst.CSTNode:
@@ -177,4 +181,4 @@ def _tensor(new: cst.CSTNode) -> cst.CSTNode:
     return new.with_changes(attr=cst.Name("tensor"))
 
 
-__all__ = ["Floats", "UseWithheld"]
+__all__ = ["Floats", "UseWithheld", "refuse_use"]

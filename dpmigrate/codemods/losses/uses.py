@@ -8,7 +8,6 @@ Those answer to ``backward()`` and ``item()`` (their mean) and to little else: o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import libcst as cst
 
@@ -18,7 +17,7 @@ from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import name_of, receiver
 from dpmigrate.codemods.losses.counted import mean_by_hand
 from dpmigrate.codemods.losses.examples import Examples
-from dpmigrate.codemods.losses.floats import Floats, UseWithheld
+from dpmigrate.codemods.losses.floats import Floats, refuse_use
 from dpmigrate.codemods.program.assignments import is_bound_by
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.places import parameter_of
@@ -125,7 +124,7 @@ class Uses:
                 self._reduction(whole, node, name, reduced, receiver)
             return
         if name not in _DROPPED:
-            self._refuse(node, f"the losses' .{name} is used")
+            refuse_use(self.facts, node, f"the losses' .{name} is used")
         if live:
             self.edits.of(facts.module_of(whole)).change(whole, receiver)
             self.follow(whole, reduced)
@@ -173,7 +172,7 @@ class Uses:
         """Count the targets in place of their losses. Raises `UseWithheld` where none are known."""
         text = self._examples.number_at(node)
         if text is None:
-            self._refuse(node, f"the losses' {what} is used")
+            refuse_use(self.facts, node, f"the losses' {what} is used")
         self.edits.of(self.facts.module_of(whole)).replace(whole, text)
 
     def _scale(self, whole: cst.CSTNode, node: cst.CSTNode, wanted: str, losses_in: _LossesIn) -> None:
@@ -181,7 +180,7 @@ class Uses:
         facts = self.facts
         text = self._examples.number_at(node)
         if text is None:
-            self._refuse(node, f"the losses' .{wanted} is used")
+            refuse_use(self.facts, node, f"the losses' .{wanted} is used")
         layers = 1
         plain = False
         parent = facts.parent(whole)
@@ -219,7 +218,7 @@ class Uses:
                 if attribute is not target and self.facts.code(attribute).strip() == text:
                     self.follow(attribute, reduced)
         else:
-            self._refuse(node, "the losses are taken apart")
+            refuse_use(self.facts, node, "the losses are taken apart")
 
     def _loads(self, name: str, node: cst.CSTNode, reduced: bool) -> None:
         """Every read of a variable that was seen to hold these losses."""
@@ -235,7 +234,7 @@ class Uses:
             beside = [call for call, made in self._alike.items() if not made.isdisjoint(others)]
             foreign = [w for w in others if all(w not in self._alike[call] for call in beside)]
             if not reduced and any(w.reduction != "mean" for w in foreign):
-                self._refuse(load, f"{name} may also hold other losses")
+                refuse_use(self.facts, load, f"{name} may also hold other losses")
             with self._examples.shared_with(beside):
                 self.follow(load, reduced)
 
@@ -244,7 +243,7 @@ class Uses:
         function = facts.scope(node)
         for call, _ in facts.callers.get(function, ()):
             if not facts.gives_back(call):
-                self._refuse(call, "the losses come back through a function that calls another")
+                refuse_use(self.facts, call, "the losses come back through a function that calls another")
             assign = facts.parent(call)
             target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
             self._examples.come_back(function, call, target)
@@ -254,13 +253,13 @@ class Uses:
             if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) <= place:
                 if isinstance(assign, cst.Expr):
                     continue
-                self._refuse(call, "the losses come out of a function among other things")
+                refuse_use(self.facts, call, "the losses come out of a function among other things")
             assert isinstance(target, (cst.Tuple, cst.List))
             taken = target.elements[place].value
             if isinstance(taken, cst.Name):
                 self._taken(taken, node, reduced)
             else:
-                self._refuse(call, "the losses are taken apart")
+                refuse_use(self.facts, call, "the losses are taken apart")
 
     def _taken(self, target: cst.Name, node: cst.CSTNode, reduced: bool) -> None:
         facts = self.facts
@@ -284,7 +283,7 @@ class Uses:
                 if isinstance(taken, (cst.Tuple, cst.List)) and len(taken.elements) == len(sequence.elements):
                     self._target(taken.elements[place].value, node, reduced)
                 else:
-                    self._refuse(node, "the losses are put into a tuple")
+                    refuse_use(self.facts, node, "the losses are put into a tuple")
         else:
             self._number(node, reduced, live)
 
@@ -299,7 +298,7 @@ class Uses:
             for fn in entered:
                 name = parameter_of(facts, fn.node, call, arg)
                 if name is None:
-                    self._refuse(node, "the losses go into a function")
+                    refuse_use(self.facts, node, "the losses go into a function")
                 self._parameter_loads(fn.node, name, node, reduced)
             return
         name = name_of(call.func)
@@ -338,16 +337,9 @@ class Uses:
         if not live and reduced:
             return
         if not reduced:
-            self._refuse(node, "one loss per example is used")
+            refuse_use(self.facts, node, "one loss per example is used")
         self.edits.of(self.facts.module_of(node)).change(node, _item)
         self.floats.follow(node)
-
-    def _refuse(self, node: cst.CSTNode, what: str) -> NoReturn:
-        raise UseWithheld(
-            f"{what}, which the wrapped criterion does not offer: compute it apart",
-            self.facts.module_of(node),
-            node,
-        )
 
 
 def _item(losses: cst.BaseExpression) -> cst.Call:

@@ -64,8 +64,8 @@ def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(Tensor(sources, e.atom, passes=passes_through(ip, e.atom, info)))
 
 
-@method("dp-model", "zero_grad")
-def _zero_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+@method(("dp-model", "dp-optimizer"), "zero_grad")
+def _zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     touch(ip, run_of(e), info.node, clearing_of(info, default=False), e.guard)
     return NONE
 
@@ -154,12 +154,6 @@ def _step(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
             if tested is not None:
                 there = replace(ip.at(info.node, e.guard | tested), origin=ip.origin(skip.node))
                 ip.happen(run_of(e), BatchSkipped(there, skip.how))
-    return NONE
-
-
-@method("dp-optimizer", "zero_grad")
-def _zero_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    touch(ip, run_of(e), info.node, clearing_of(info, default=False), e.guard)
     return NONE
 
 

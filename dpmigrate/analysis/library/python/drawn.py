@@ -13,12 +13,8 @@ from dpmigrate.analysis.registry import CallInfo, function
     *(f"time.{name}{unit}" for name in ("time", "monotonic", "perf_counter") for unit in ("", "_ns")),
     *(f"random.{name}" for name in ("getrandbits", "randint", "randrange", "random")),
     *(f"numpy.random.{name}" for name in ("randint", "random_integers")),
+    *(f"torch.{place}{name}" for place in ("", "random.") for name in ("seed", "initial_seed")),
     "builtins.hash",
 )
 def _drawn(ip: Interpreter, info: CallInfo) -> Value:
-    return ip.unknown(info.node, f"result of {info.name}", never_none=True)
-
-
-@function(*(f"torch.{place}{name}" for place in ("", "random.") for name in ("seed", "initial_seed")))
-def _seed_of_torch(ip: Interpreter, info: CallInfo) -> Value:
     return ip.unknown(info.node, f"result of {info.name}", never_none=True)

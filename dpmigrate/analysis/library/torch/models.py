@@ -255,8 +255,8 @@ def _drawn_again(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
-@method("model", "zero_grad")
-def _model_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+@method(("model", "optimizer"), "zero_grad")
+def _zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for run in runs_of_raw(ip, real(e.atom)):
         touch(ip, run, info.node, clearing_of(info, default=True), raw=True)
     return NONE

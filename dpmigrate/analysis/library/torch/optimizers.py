@@ -12,8 +12,7 @@ from dpmigrate.analysis.guards import DOUBT, Literal
 from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.accounting import FellBack
-from dpmigrate.analysis.library.gradients import runs_of_raw, touch
-from dpmigrate.analysis.library.torch.models import clearing_of
+from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
@@ -78,13 +77,6 @@ def _one_of(ip: Interpreter, atom: Atom, key: Value) -> Atom:
     if len(models) == 1:  # else which of them it trains is not known
         ip.notes["models", one] = ip.notes["models in part", one] = models
     return one
-
-
-@method("optimizer", "zero_grad")
-def _optimizer_zero_grad(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    for run in runs_of_raw(ip, real(e.atom)):
-        touch(ip, run, info.node, clearing_of(info, default=True), raw=True)
-    return NONE
 
 
 @method("optimizer", "step")
