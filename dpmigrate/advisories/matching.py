@@ -196,7 +196,7 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
 
 
 def _switched_off(switch: Origin) -> Place:
-    """A literal that somebody has to turn round before the run takes place."""
+    """A literal that somebody has to flip before the run takes place."""
     other = {"True": "False", "False": "True"}[cst.ensure_type(switch.node, cst.Name).value]
     return switch.module.place(
         switch.node, f"switched off as the code stands: the run takes place once this is {other}"

@@ -119,7 +119,7 @@ class Interpreter:
         self.questions: dict[Hashable, Origin] = {}
         """Where the program first asks what an assumption is about."""
         self.switches: frozenset[int] = frozenset()
-        """Literals (by identity) that whoever runs the program may turn round, see ``switches``."""
+        """Literals (by identity) that whoever runs the program may flip, see ``switches``."""
         self.turnable: dict[Hashable, Origin] = {}
         """Those that were met, by the symbol that stands for them in assumptions."""
         self.seeds: dict[tuple[Origin, tuple[Turn, ...], bool, bool], None] = {}

@@ -68,7 +68,7 @@ class ParameterOutside(Event):
 class BatchStatistics(Event):
     """The model's ``forward`` takes a mean or deviation over dimension 0 out of the very tensor.
 
-    ``text``: the call; ``sure``: nothing there turns dimensions round.
+    ``text``: the call; ``sure``: nothing there permutes dimensions.
     """
 
     text: str

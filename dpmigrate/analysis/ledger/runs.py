@@ -68,7 +68,7 @@ class PrivateRun:
     events: tuple[Event, ...]
     """What happened, in the order of first occurrence."""
     turned: tuple[Origin, ...]
-    """The literals in the code that somebody has to turn round before it is made."""
+    """The literals in the code that somebody has to flip before it is made."""
     questions: Mapping[Hashable, Origin]
     """The test that first asks what an assumption of the program is about, by the assumption's symbol."""
 

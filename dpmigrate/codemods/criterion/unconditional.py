@@ -1,4 +1,4 @@
-"""Where a criterion of its own is made for a run that a condition may leave out: both ways come by there."""
+"""Where a criterion is made for a run that a condition may leave out: before that condition."""
 
 from __future__ import annotations
 

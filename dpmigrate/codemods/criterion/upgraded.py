@@ -139,6 +139,7 @@ class CriterionPlan:
         return kept.constructors[0], kept.name
 
     def _own_object(self, kept: Kept) -> None:
+        """Give the call the criterion that the project makes, by its variable where that can be led there."""
         taken = self._taken_as(kept)
         if taken and not self.upgrade.apart:
             self.kept.lift(kept)
@@ -163,26 +164,9 @@ class CriterionPlan:
             self._rebuild(kept)
             return
         assert kept_in is not None
-        if kept_in is self.scope:
-            for home in kept.homes:
-                make_before(self.facts, self.edits, home, self.call)
-        elif member:
-            if not same_class(self.facts, kept_in, self.scope):
-                raise Withheld(
-                    f"{kept.name} belongs to another object than the one that calls make_private: hand it "
-                    "on to there, give it as criterion=, and put the third object that comes back into its "
-                    "place",
-                    self.facts.module_of(kept.homes[0]),
-                    kept.homes[0],
-                )
-        elif self._binds_around(kept, kept_in):
-            for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
-                make_before(self.facts, self.edits, home, call)
-        elif self._hands_on(kept, kept_in):
-            for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
-                make_before(self.facts, self.edits, home, call)
-            self.handover.routes.lead(kept.name, kept_in, self.scope)
-        elif line is not None or not self._binds_globally(kept, kept_in):
+        if not self._reaches_the_call(kept, kept_in) and (
+            line is not None or not self._binds_globally(kept, kept_in)
+        ):
             kept.name = kept.name if line is None else ""
             self._rebuild(kept)
             return
@@ -193,6 +177,34 @@ class CriterionPlan:
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self.handover.give(kept.name)
         self.handover.receive(kept.name, kept_in)
+
+    def _reaches_the_call(self, kept: Kept, kept_in: Scope) -> bool:
+        """Let the variable be there where the call is, and what comes back come back to it, where it can be.
+
+        It is made before the call, or before what leads there from its scope. Raises `Withheld`.
+        """
+        if kept_in is self.scope:
+            for home in kept.homes:
+                make_before(self.facts, self.edits, home, self.call)
+            return True
+        if kept.name.startswith("self."):
+            if not same_class(self.facts, kept_in, self.scope):
+                raise Withheld(
+                    f"{kept.name} belongs to another object than the one that calls make_private: hand it "
+                    "on to there, give it as criterion=, and put the third object that comes back into its "
+                    "place",
+                    self.facts.module_of(kept.homes[0]),
+                    kept.homes[0],
+                )
+            return True
+        around = self._binds_around(kept, kept_in)
+        if not around and not self._hands_on(kept, kept_in):
+            return False
+        for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
+            make_before(self.facts, self.edits, home, call)
+        if not around:
+            self.handover.routes.lead(kept.name, kept_in, self.scope)
+        return True
 
     def _hold(self, kept: Kept, name: str) -> None:
         """Take the member of an object that holds it, and put what comes back into its place."""

@@ -81,7 +81,7 @@ def _standardised_before(ip: Interpreter, info: CallInfo) -> Value:
 
 
 def _private(ip: Interpreter, value: Value) -> list[Atom]:
-    """The models whose output a value is, before anything has turned it round."""
+    """The models whose output a value is, before anything has permuted its dimensions."""
     made = [a for a in value.atoms if isinstance(a, Tensor) and not _TURNED & set(a.steps)]
     return list(dict.fromkeys(source for tensor in made for source in tensor.sources))
 

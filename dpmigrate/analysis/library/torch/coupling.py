@@ -126,7 +126,7 @@ def _over_examples(call: cst.Call) -> bool:
 
 @function("<product of tensors>")
 def _product(ip: Interpreter, info: CallInfo) -> Value:
-    """``z @ z.T``: the likeness of each example to each other, or of each feature over the batch."""
+    """``z @ z.T``: the similarity of each example to each other, or of each feature over the batch."""
     left, right = info.positional
     node = info.node
     if isinstance(node, cst.BinaryOperation) and (_is_turned(node.left) or _is_turned(node.right)):

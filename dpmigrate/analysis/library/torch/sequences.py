@@ -3,7 +3,7 @@
 Before 1.5.4 Opacus takes the bias of such a layer for as many layers as there are time steps when it
 computes ghost norms (opacus#751). Shapes are not in the text, so only what a sequence alone allows counts:
 the output of a recurrent or attention layer, a shape that is taken apart into three, an index with three
-parts, keys that are turned round for queries, pooling over dimension 1 of what goes into another layer
+parts, keys that are transposed for queries, pooling over dimension 1 of what goes into another layer
 afterwards, and a layer after flattening that takes another number of features than there were.
 """
 
@@ -237,7 +237,7 @@ class _Forward:
         return _NOTHING
 
     def _product(self, left: _Held, right: _Held, turned: cst.BaseExpression) -> _Held:
-        """``queries @ keys.transpose(-2, -1)``: for each of many, its likeness to each of the others."""
+        """``queries @ keys.transpose(-2, -1)``: for each of many, its similarity to each of the others."""
         if is_turned(turned):
             self._is_sequence(left)
             self._is_sequence(right)

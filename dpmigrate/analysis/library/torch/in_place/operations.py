@@ -56,7 +56,7 @@ def changed_in_place(ip: Interpreter, model: Atom) -> Iterator[InPlace]:
 
 
 def given_by(ip: Interpreter, model: Atom) -> str:
-    """What a model gives, read from its input on: see ``in_place_layers.Layers``."""
+    """What a model gives, read from its input on: see ``in_place.layers.Layers``."""
     return _Reading(ip).layer(model, "", 0)
 
 
@@ -78,7 +78,7 @@ _SWITCHED_OFF = re.compile(rb"""\.inplace\s*=\s*False|["']inplace["']\s*,\s*Fals
 
 
 class _Reading:
-    """One reading of a model from its input on: see ``in_place_layers.Layers``."""
+    """One reading of a model from its input on: see ``in_place.layers.Layers``."""
 
     def __init__(self, ip: Interpreter) -> None:
         self.ip = ip

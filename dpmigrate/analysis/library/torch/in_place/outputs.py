@@ -84,7 +84,7 @@ def _tell(ip: Interpreter, info: CallInfo, text: str, by: InPlaceBy, layer: Obj 
 
 
 def _last_layer(ip: Interpreter, run: TrainingRun) -> str:
-    """What the models of a run give: see ``in_place_layers.Layers``."""
+    """What the models of a run give: see ``in_place.layers.Layers``."""
     if not hooks_layers(run):
         return ""
     given = {given_by(ip, model) for model in in_order(run.raw_models)}
