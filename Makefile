@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS ?= 2
+MINUTES ?= 30
 # Releases of Opacus that the demo runs side by side (the tests find and add to the same folder).
 RELEASES := 1.5.2 1.5.4 1.6.0
 
-.PHONY: help demo test variations mutants lint bench format readme docs new-rule clean
+.PHONY: help demo test variations mutants fuzz lint bench format readme docs new-rule clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +16,7 @@ help:
 	@echo "make test      install everything and run the whole test suite"
 	@echo "make variations   fix thousands of ways to write the fixtures, and compare"
 	@echo "make mutants   plant faults into MODULES, one at a time, and say which no test of TESTS sees"
+	@echo "make fuzz      try inputs that nobody wrote for MINUTES (30), and keep those that fail in build/fuzz"
 	@echo "make lint      formatting, lint and types"
 	@echo "make bench     scan beside other tools that are installed, into docs/benchmarks.md"
 	@echo "make format    put the formatting right"
@@ -55,6 +57,9 @@ variations: $(VENV)/dev
 mutants: $(VENV)/dev
 	$(PIP) coverage
 	$(BIN)/python -m pytest -n 0 -s -p tests.mutation.planting $(MODULES:%=--plant %) $(TESTS) $(ARGS)
+
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzzing.run --minutes $(MINUTES) $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff format --check .

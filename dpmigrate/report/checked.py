@@ -38,6 +38,8 @@ def _is_scalar(kind: Any, value: Any) -> bool:
         return type(value) is int and 0 <= value < MOST
     if kind is float:
         return type(value) in (int, float) and _is_finite(value)
+    if kind is str:
+        return type(value) is str and _is_written(value)
     return type(value) is (NoneType if kind is None else kind)
 
 
@@ -46,6 +48,15 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # an integer that is no float
         return False
+
+
+def _is_written(value: str) -> bool:
+    """Whether a text can go to a file: a name that is not UTF-8 can, half a pair of surrogates cannot."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _first(found: Any) -> str | None:

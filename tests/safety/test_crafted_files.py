@@ -116,6 +116,7 @@ ODD: dict[str, Any] = {
     "nothing": None,
     "a text": "\x1b[2J\n::error::",
     "a null": "a\0b",
+    "half a character": "\ud800",
     "a list": [[]],
     "an object": {"a": 1},
 }
