@@ -79,6 +79,24 @@ for x, lengths, y in loader:
     optimizer.step()
 """
 
+LANGUAGE_MODEL = """
+import transformers
+
+tokenizer = transformers.AutoTokenizer.from_pretrained("gpt2")
+net = transformers.AutoModelForTokenClassification.from_pretrained("gpt2")
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32, collate_fn={collate}),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for batch in loader:
+    optimizer.zero_grad()
+    net(batch["input_ids"], labels={labels}).loss.backward()
+    optimizer.step()
+"""
+
 PAIRS = (
     Pair(
         "DPM124",
@@ -395,6 +413,25 @@ criterion = Masked()
                 + STEP.replace("F.cross_entropy", "criterion"),
                 "ignore_index=0",
                 "label_smoothing=0.1",
+            ),
+        )
+    ),
+    *(
+        Pair(
+            "DPM124", f"mean-of-a-language-model-{name}", HEAD + LANGUAGE_MODEL.format(**parts), wrong, right
+        )
+        for name, parts, wrong, right in (
+            (
+                "whose-collator-pads",
+                {"collate": "FACT(tokenizer)", "labels": "batch['labels']"},
+                "transformers.DataCollatorForTokenClassification",
+                "transformers.DataCollatorWithPadding",
+            ),
+            (
+                "with-labels-of-its-own",
+                {"collate": "None", "labels": "batch['labels'].masked_fill(batch['mask'] == 0, FACT)"},
+                "-100",
+                "0",
             ),
         )
     ),

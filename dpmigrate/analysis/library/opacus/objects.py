@@ -36,6 +36,7 @@ from dpmigrate.analysis.library.opacus.memory import guard_of_tests, loop_over
 from dpmigrate.analysis.library.opacus.runs import part, run_of, wraps_its_losses
 from dpmigrate.analysis.library.torch.batch_norm import whole_in_train_mode
 from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gives_classes_before_tokens
+from dpmigrate.analysis.library.torch.ignored import reduction_of_its_own
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method, tell_hooks
@@ -61,7 +62,8 @@ def _forward(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     tell_hooks(ip, "<given to a private model>", CallInfo(info.node, [of(e.atom), *info.everything()]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({e.atom}).union(*(t.reached for t in inputs))
-    return of(Tensor(sources, e.atom, passes=passes_through(ip, e.atom, info)))
+    reduction = reduction_of_its_own(ip, run_of(e), info)
+    return of(Tensor(sources, e.atom, passes=passes_through(ip, e.atom, info), reduction=reduction))
 
 
 @method(("dp-model", "dp-optimizer"), "zero_grad")

@@ -6,7 +6,7 @@
 ``data``, ``distributed``   loaders, samplers and data sets; several processes
 ``repeated``, ``oversampled``   records that stand in the data more than once
 ``randomness``, ``record_seeds``   generators; data sets that seed the default one
-``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``   what couples examples
+``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``, ``ignored``   what couples examples
 ``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
 ``outside``      parameters used outside their layer
 ``in_place``     operations in place after hooked layers

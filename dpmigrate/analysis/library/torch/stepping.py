@@ -42,10 +42,12 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
     trained_plainly.step_taken(ip, models, node, guard)
     beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
     for run in beside:
-        if _made_with(ip, optimizer, run) or all(_made_with(ip, model, run) for model in models):
+        before_noise = pending.waits(ip, run)
+        of_its_model = before_noise and all(_made_with(ip, model, run) for model in models)
+        if _made_with(ip, optimizer, run) or of_its_model:
             name = str(optimizer.data or "another optimizer")
             unused.end(ip, run, used=True)
-            ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=pending.waits(ip, run)))
+            ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=before_noise))
 
 
 @function("<step of something unknown>")
