@@ -16,7 +16,7 @@ from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Obj, 
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Partial, Seq, Value
 from dpmigrate.analysis.guards import Guard, Literal
-from dpmigrate.analysis.language.classes import is_record
+from dpmigrate.analysis.language.classes import is_record, is_torch_module
 from dpmigrate.analysis.ledger import (
     NOT_GIVEN,
     Circumstances,
@@ -183,7 +183,16 @@ class Closing:
         """A function or class of the project."""
         kind, name = kind_and_name(atom)
         record = isinstance(atom, Class) and is_record(atom)
-        return Defined(key=atom, kind=kind, name=name, module=atom.module, node=atom.node, record=record)
+        torch_module = isinstance(atom, Class) and is_torch_module(atom)
+        return Defined(
+            key=atom,
+            kind=kind,
+            name=name,
+            module=atom.module,
+            node=atom.node,
+            record=record,
+            torch_module=torch_module,
+        )
 
     def _made(self, atom: Atom) -> Circumstances | None:
         if not isinstance(atom, Obj) or atom.module is None or atom.node is None:

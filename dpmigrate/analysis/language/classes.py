@@ -43,6 +43,12 @@ def external_base(ip: Interpreter, cls: Class) -> str | None:
     return None
 
 
+def is_torch_module(cls: Class) -> bool:
+    """Whether it descends from ``nn.Module``, or from what a library calls a module or model."""
+    names = external_names(cls)
+    return any(BASE_KINDS.get(n) == "model" or n.endswith(("Module", "Model")) for n in names)
+
+
 def has_unknown_base(cls: Class) -> bool:
     """Whether some ancestor cannot be seen (a library class or an unresolved name)."""
     return any(

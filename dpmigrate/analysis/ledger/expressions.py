@@ -28,6 +28,8 @@ class Defined(Thing):
     node: cst.FunctionDef | cst.Lambda | cst.ClassDef = field(compare=False, repr=False)
     record: bool = field(default=False, compare=False)
     """Whether it is a class whose constructor takes its annotated fields (a dataclass, a named tuple)."""
+    torch_module: bool = field(default=False, compare=False)
+    """Whether it is a class of ``nn.Module``: what is a module there gives its place to modules alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from dpmigrate.codemods.program.ways import (
     declared_global,
     declared_nonlocal,
     is_parameter,
+    method_of_torch_module,
     same_class,
 )
 from dpmigrate.codemods.returned.unpack import ResultPlan
@@ -70,6 +71,16 @@ class Handover:
     def build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
         """Make a criterion on a line before the call, give it, and lead what comes back to some scopes."""
         module_edits = self.edits.of(self.module)
+        if name.startswith("self.") and method_of_torch_module(self.facts, self.scope):
+            if self.modes.run_on():
+                raise self.upgrade.withheld(
+                    f"{name} would be a module of this one in another mode, whose place the wrapped criterion "
+                    "cannot take: keep the third object that the call returns outside of the module"
+                )
+            self.give(code)
+            for scope in loss_scopes:
+                self.receive(name, scope)
+            return
         anchor = before_conditions(self.facts, self.call, name, code)
         if isinstance(anchor, cst.SimpleStatementSuite):
             place = anchor.body.index(self.facts.removable(self.call))

@@ -33,6 +33,7 @@ from dpmigrate.codemods.program.ways import (
     is_parameter,
     leading_calls,
     make_before,
+    of_torch_module,
     repeats,
     same_class,
 )
@@ -146,6 +147,9 @@ class CriterionPlan:
             self._affected = [(c, not kept.per_example) for c in kept.calls]
             self.handover.give(taken)
             self.handover.receive(taken, self.scope)
+            return
+        if any(of_torch_module(self.facts, call.func) for call in kept.calls):
+            self._rebuild(kept)
             return
         line = own_line(self.upgrade, kept)
         kept_in = line.scope if line is not None else self.kept.scope(kept)

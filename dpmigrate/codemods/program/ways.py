@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger.expressions import Defined
+from dpmigrate.analysis.ledger.expressions import Defined, Instance
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program.assignments import Home, targets_of
 from dpmigrate.codemods.program.facts import Facts, Scope
@@ -56,6 +56,23 @@ def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
     if one is None or other is None:
         return False
     return one is other or other in _ancestors(facts, one) or one in _ancestors(facts, other)
+
+
+def of_torch_module(facts: Facts, node: cst.BaseExpression) -> bool:
+    """Whether a member belongs to a module of torch, where nothing else may take a module's place."""
+    owner = node.value if isinstance(node, cst.Attribute) else None
+    held = facts.held(owner) if owner is not None else []
+    return any(isinstance(what, Instance) and what.of.torch_module for what in held)
+
+
+def method_of_torch_module(facts: Facts, scope: Scope) -> bool:
+    """Whether a function is a method of a module of torch."""
+    members = (a for a in facts.inside(scope, cst.Attribute) if _is_own(a))
+    return any(of_torch_module(facts, member) for member in members)
+
+
+def _is_own(member: cst.Attribute) -> bool:
+    return isinstance(member.value, cst.Name) and member.value.value == "self"
 
 
 def _ancestors(facts: Facts, cls: cst.ClassDef, depth: int = MAX_CALLS) -> Iterator[cst.ClassDef]:
