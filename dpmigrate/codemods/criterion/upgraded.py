@@ -26,6 +26,7 @@ from dpmigrate.codemods.losses.origins import LossSite, is_object
 from dpmigrate.codemods.program.assignments import targets_of
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
+from dpmigrate.codemods.program.places import is_called_by_name
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
@@ -233,9 +234,9 @@ class CriterionPlan:
 
         A function may also read a module's variable unasked: then only the module's own may be bound anew.
         """
-        called_by_python = isinstance(self.scope, cst.FunctionDef) and _is_special(self.scope.name.value)
+        unnamed = isinstance(self.scope, cst.FunctionDef) and not is_called_by_name(self.facts, self.scope)
         if (
-            called_by_python
+            unnamed
             or not isinstance(kept_in, (cst.FunctionDef, cst.Module))
             or not calls_lead(self.facts, kept_in, self.scope)
         ):
@@ -377,11 +378,6 @@ class CriterionPlan:
                 self.edits.of(event.origin.module).insert_after(
                     self.facts.statement(event.origin.node), f'{name}.criterion.reduction = "none"'
                 )
-
-
-def _is_special(name: str) -> bool:
-    """Whether Python calls a method by itself, with arguments of its own: ``__enter__``."""
-    return name.startswith("__") and name.endswith("__") and name not in ("__init__", "__call__")
 
 
 def _key(facts: Facts, site: LossSite) -> object:

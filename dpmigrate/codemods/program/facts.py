@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.analysed import Analysed, Component
 from dpmigrate.analysis.ledger.expressions import Defined, Named
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.analysis.source.tree import Nesting
+from dpmigrate.codemods.program.wrappers import calls_through
 
 Scope = cst.FunctionDef | cst.Lambda | cst.ClassDef | cst.Module
 Node = TypeVar("Node", bound=cst.CSTNode)
@@ -43,6 +44,17 @@ class Facts:
             if module is not None:
                 for fn in self.expressions.entered(call):
                     self.callers.setdefault(fn.node, []).append((call, module))
+        self._through: dict[int, list[Defined]] = {}
+        """The decorated functions that a call enters through what the decorator put around them."""
+        self._see_through_wrappers()
+
+    def _see_through_wrappers(self) -> None:
+        for call, inside, called in calls_through(self):
+            entered = self._through.setdefault(id(call), [])
+            if called not in entered:
+                entered.append(called)
+                kept = [caller for caller in self.callers[called.node] if caller[0] is not inside]
+                self.callers[called.node] = [*kept, (call, self.module_of(call))]
 
     def once(self, ask: Callable[[Facts], Answer]) -> Answer:
         """What a function says of these facts, which many fixes ask and all of the code answers."""
@@ -239,8 +251,8 @@ class Facts:
         return bool(things) and not any(isinstance(thing, Named) for thing in things)
 
     def functions_entered(self, call: cst.Call) -> list[Defined]:
-        """The project's functions that a call enters."""
-        return self.expressions.entered(call)
+        """The project's functions that a call enters, through what decorators put around them."""
+        return self._through.get(id(call)) or self.expressions.entered(call)
 
 
 def making_node(thing: Thing) -> cst.CSTNode | None:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import ProjectEdits
+from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.program.facts import Facts
 
 
@@ -77,3 +78,11 @@ def parameter_of(facts: Facts, function: cst.CSTNode, call: cst.Call, arg: cst.A
         params = params[1:]
     place = next(i for i, a in enumerate(call.args) if a is arg)
     return params[place] if place < len(params) else None
+
+
+def is_called_by_name(facts: Facts, function: cst.FunctionDef) -> bool:
+    """Whether a function is called, and nowhere but by its own name: as no property, operator or callback."""
+    calls, owner = facts.callers.get(function, []), facts.class_of(function)
+    made = owner is not None and function.name.value == "__init__"
+    wanted = owner.name.value if owner is not None and made else function.name.value
+    return bool(calls) and all(isinstance(c, cst.Call) and name_of(c.func) == wanted for c, _ in calls)

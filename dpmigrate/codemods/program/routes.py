@@ -8,10 +8,10 @@ import libcst as cst
 
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.editing.nodes import add_argument, add_parameter, name_of
+from dpmigrate.codemods.editing.nodes import add_argument, add_parameter
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
-from dpmigrate.codemods.program.places import parameter_of
+from dpmigrate.codemods.program.places import is_called_by_name, parameter_of
 
 MAX_ROUTE = 4
 """Calls through which a variable is handed on."""
@@ -64,13 +64,10 @@ class Routes:
 
     def _calls_of(self, function: cst.FunctionDef, name: str) -> Sequence[tuple[cst.CSTNode, ModuleInfo]]:
         """Every call of a function. Raises `Withheld` where not all of them are seen."""
-        calls = self.facts.callers.get(function, [])
-        own, owner = function.name.value, self.facts.class_of(function)
-        called = owner.name.value if owner is not None and own == "__init__" else own
-        if calls and all(isinstance(call, cst.Call) and name_of(call.func) == called for call, _ in calls):
-            return calls
+        if is_called_by_name(self.facts, function):
+            return self.facts.callers[function]
         raise Withheld(
-            f"{own} needs {name}, which make_private wraps, and not every call of it is seen: "
+            f"{function.name.value} needs {name}, which make_private wraps, and not every call of it is seen: "
             f"give it a parameter {name}, and hand the wrapped criterion to it wherever it is called",
             self.facts.module_of(function),
             function,

@@ -1,0 +1,59 @@
+"""Calls through what a decorator puts around a function: ``return function(*args, **kwargs)``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from dpmigrate.analysis.ledger.expressions import Defined
+from dpmigrate.codemods.editing.nodes import name_of
+
+if TYPE_CHECKING:
+    from dpmigrate.codemods.program.facts import Facts
+
+
+def calls_through(facts: Facts) -> list[tuple[cst.Call, cst.CSTNode, Defined]]:
+    """The calls of decorated functions, by their own names: with the call inside the wrapper, and the function.
+
+    Only of wrappers that hand on all that they are given, and give back what comes back.
+    """
+    found = []
+    for inside in facts.expressions.calls:
+        wrapper = _wrapper_around(facts, inside) if isinstance(inside, cst.Call) and facts.knows(inside) else None
+        for called in facts.expressions.entered(inside) if wrapper is not None else ():
+            name = called.node.name.value if isinstance(called.node, cst.FunctionDef) else ""
+            alike = {fn.node for fn in facts.expressions.entered(inside) if fn.name == called.name}
+            for call, _ in facts.callers.get(wrapper, ()) if len(alike) == 1 and wrapper is not None else ():
+                if isinstance(call, cst.Call) and name_of(call.func) == name:
+                    found.append((call, inside, called))
+    return found
+
+
+def _wrapper_around(facts: Facts, call: cst.Call) -> cst.FunctionDef | None:
+    """The function around a call that hands on all of its own arguments, and returns what it gets."""
+    wrapper = facts.scope(call)
+    if not isinstance(wrapper, cst.FunctionDef) or wrapper.params.kwonly_params:
+        return None
+    params = wrapper.params
+    taken = [(p.name.value, "") for p in (*params.posonly_params, *params.params)]
+    taken += [(p.name.value, p.star) for p in (params.star_arg, params.star_kwarg) if isinstance(p, cst.Param)]
+    given = [(a.value.value if isinstance(a.value, cst.Name) else "", a.star) for a in call.args]
+    starred = [star for _, star in given if isinstance(star, str) and star]
+    if taken != given or starred != ["*", "**"] or any(arg.keyword is not None for arg in call.args):
+        return None
+    returned = [r.value for r in facts.own(wrapper, cst.Return)]
+    return wrapper if returned and all(_is_result(facts, value, call) for value in returned) else None
+
+
+def _is_result(facts: Facts, value: cst.BaseExpression | None, call: cst.Call) -> bool:
+    """Whether an expression is a call, or the variable that keeps what it gave."""
+    if value is call or not isinstance(value, cst.Name):
+        return value is call
+    targets = [t for t in facts.own(facts.scope(call), cst.AssignTarget) if _binds(facts, t, value.value)]
+    assign = facts.parent(targets[0]) if len(targets) == 1 else None
+    return isinstance(assign, cst.Assign) and assign.value is call
+
+
+def _binds(facts: Facts, target: cst.AssignTarget, name: str) -> bool:
+    return any(n.value == name for n in facts.inside(target.target, cst.Name))
