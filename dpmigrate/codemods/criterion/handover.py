@@ -74,8 +74,8 @@ class Handover:
         if name.startswith("self.") and method_of_torch_module(self.facts, self.scope):
             if self.modes.run_on():
                 raise self.upgrade.withheld(
-                    f"{name} would be a module of this one in another mode, whose place the wrapped criterion "
-                    "cannot take: keep the third object that the call returns outside of the module"
+                    f"{name} would be a module of this one in another mode, whose place the wrapped "
+                    "criterion cannot take: keep the third object that the call returns outside of it"
                 )
             self.give(code)
             for scope in loss_scopes:

@@ -37,7 +37,7 @@ def _counted(facts: Facts, node: cst.CSTNode) -> str:
         value = _only_value(facts, facts.scope(node), node.value)
         return _counted(facts, value) if value is not None and not isinstance(value, cst.Name) else ""
     text = facts.code(node).strip()
-    for before, behind in (("len(", ")"), ("", ".size(0)"), ("", ".shape[0]")):
+    for before, behind in (("len(", ")"), ("", ".size(0)"), ("", ".shape[0]"), ("", ".numel()")):
         name = text.removeprefix(before).removesuffix(behind)
         if text == f"{before}{name}{behind}" and name.isidentifier():
             return name

@@ -159,14 +159,15 @@ class Uses:
         self.follow(mean, True)
 
     def _counted(self, attribute: cst.Attribute) -> cst.CSTNode | None:
-        """``losses.shape[0]`` and ``losses.size(0)``: as many as there are examples."""
+        """``losses.shape[0]``, ``losses.size(0)`` and ``losses.numel()``: as many as there are examples."""
         facts, name = self.facts, attribute.attr.value
         whole = facts.parent(attribute)
         if name == "shape":
             return whole if isinstance(whole, cst.Subscript) and facts.code(whole).endswith("[0]") else None
         if not isinstance(whole, cst.Call) or whole.func is not attribute:
             return None
-        return whole if name == "size" and [facts.code(arg.value) for arg in whole.args] == ["0"] else None
+        given = [facts.code(arg.value) for arg in whole.args]
+        return whole if (name, given) in (("size", ["0"]), ("numel", []), ("nelement", [])) else None
 
     def _count_examples(self, whole: cst.CSTNode, node: cst.CSTNode, what: str) -> None:
         """Count the targets in place of their losses. Raises `UseWithheld` where none are known."""

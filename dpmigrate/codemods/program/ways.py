@@ -94,16 +94,28 @@ def repeats(facts: Facts, call: cst.CSTNode, made: Iterable[cst.CSTNode]) -> boo
 def _in_foreign_loop(
     facts: Facts, call: cst.CSTNode, made: Collection[Scope], around: Collection[cst.CSTNode], depth: int
 ) -> bool:
-    scope = facts.scope(call)
+    scope, inside = facts.scope(call), call
     for node in facts.above(call):
         if node is scope:
             break
-        if isinstance(node, (cst.For, cst.While)) and node not in around:
+        if node not in around and _repeats_what_it_has(node, inside):
             return True
+        inside = node
+    if not facts.gives_back(call):
+        return True
     if all(s is scope for s in made) or depth == 0:
         return False
     callers = facts.callers.get(scope, ())
     return any(_in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers)
+
+
+def _repeats_what_it_has(node: cst.CSTNode, part: cst.CSTNode) -> bool:
+    """Whether code evaluates a part of it again and again: a loop, or a comprehension."""
+    if isinstance(node, (cst.For, cst.While)):
+        return True
+    if isinstance(node, cst.CompFor):
+        return part is not node.iter
+    return isinstance(node, (cst.BaseSimpleComp, cst.DictComp)) and part is not node.for_in
 
 
 def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -> None:

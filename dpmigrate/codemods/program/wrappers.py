@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 def calls_through(facts: Facts) -> list[tuple[cst.Call, cst.CSTNode, Defined]]:
-    """The calls of decorated functions, by their own names: with the call inside the wrapper, and the function.
+    """The calls of decorated functions by their own names, the calls in the wrapper, and the functions.
 
     Only of wrappers that hand on all that they are given, and give back what comes back.
     """
     found = []
     for inside in facts.expressions.calls:
-        wrapper = _wrapper_around(facts, inside) if isinstance(inside, cst.Call) and facts.knows(inside) else None
+        wrapper = (
+            _wrapper_around(facts, inside) if isinstance(inside, cst.Call) and facts.knows(inside) else None
+        )
         for called in facts.expressions.entered(inside) if wrapper is not None else ():
             name = called.node.name.value if isinstance(called.node, cst.FunctionDef) else ""
             alike = {fn.node for fn in facts.expressions.entered(inside) if fn.name == called.name}
@@ -36,11 +38,13 @@ def _wrapper_around(facts: Facts, call: cst.Call) -> cst.FunctionDef | None:
     if not isinstance(wrapper, cst.FunctionDef) or wrapper.params.kwonly_params:
         return None
     params = wrapper.params
+    rest, named = params.star_arg, params.star_kwarg
+    if not isinstance(rest, cst.Param) or named is None or any(arg.keyword is not None for arg in call.args):
+        return None
     taken = [(p.name.value, "") for p in (*params.posonly_params, *params.params)]
-    taken += [(p.name.value, p.star) for p in (params.star_arg, params.star_kwarg) if isinstance(p, cst.Param)]
+    taken += [(rest.name.value, "*"), (named.name.value, "**")]
     given = [(a.value.value if isinstance(a.value, cst.Name) else "", a.star) for a in call.args]
-    starred = [star for _, star in given if isinstance(star, str) and star]
-    if taken != given or starred != ["*", "**"] or any(arg.keyword is not None for arg in call.args):
+    if taken != given:
         return None
     returned = [r.value for r in facts.own(wrapper, cst.Return)]
     return wrapper if returned and all(_is_result(facts, value, call) for value in returned) else None

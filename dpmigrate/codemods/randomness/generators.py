@@ -25,8 +25,13 @@ SEED_NAMES = ("seed", "random_seed", "manual_seed")
 SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed"])
 
 
-def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None) -> None:
-    """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`."""
+def give_entropy(
+    facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None, device: str = ""
+) -> None:
+    """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`.
+
+    ``device`` is the argument that it gets.
+    """
     module = facts.module_of(constructor)
     called = facts.called(constructor) if isinstance(constructor, cst.Call) else []
     if not any(isinstance(w, Named) and w.name == "torch.Generator" for w in called):
@@ -51,6 +56,8 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
             constructor,
         )
     module_edits = edits.of(module)
+    if device:
+        module_edits.change(constructor, lambda new: new.with_changes(args=[_argument(device)]))
     variable = _assigned_to(statement.body[0], constructor)
     if variable is not None:
         seeding = "seed()" if seed is None else f"manual_seed({seed})"
@@ -64,7 +71,8 @@ def give_entropy(facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, se
 
         module_edits.change(constructor, seeded)
     else:
-        _seed_on_a_line_before(facts, edits, constructor, statement)
+        made = constructor.with_changes(args=[_argument(device)]) if device else constructor
+        _seed_on_a_line_before(facts, edits, constructor, statement, module.tree.code_for_node(made))
 
 
 def _assigned_to(small: cst.BaseSmallStatement, constructor: cst.CSTNode) -> cst.BaseExpression | None:
@@ -79,9 +87,13 @@ def _assigned_to(small: cst.BaseSmallStatement, constructor: cst.CSTNode) -> cst
 
 
 def _seed_on_a_line_before(
-    facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, statement: cst.SimpleStatementLine
+    facts: Facts,
+    edits: ProjectEdits,
+    constructor: cst.CSTNode,
+    statement: cst.SimpleStatementLine,
+    made: str,
 ) -> None:
-    """Make a generator, and call ``seed()`` on it, before the statement that uses it. Raises `Withheld`."""
+    """Make a generator as ``made`` says, and call ``seed()`` on it, before the statement that uses it. Raises `Withheld`."""
     module = facts.module_of(constructor)
     sometimes = (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)
     if any(isinstance(n, sometimes) for n in facts.above(constructor)):
@@ -96,9 +108,20 @@ def _seed_on_a_line_before(
     taken = wanted in variables_in(facts, facts.scope(constructor))
     name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
     module_edits = edits.of(module)
-    module_edits.insert_before(statement, f"{name} = {facts.code(constructor).strip()}")
+    module_edits.insert_before(statement, f"{name} = {made.strip()}")
     module_edits.insert_before(statement, f"{name}.seed()")
     module_edits.replace(constructor, name)
+
+
+def _argument(text: str) -> cst.Arg:
+    """``keyword=value`` of a call."""
+    keyword, _, value = text.partition("=")
+    none = cst.SimpleWhitespace("")
+    return cst.Arg(
+        cst.parse_expression(value),
+        cst.Name(keyword),
+        equal=cst.AssignEqual(whitespace_before=none, whitespace_after=none),
+    )
 
 
 def visible(facts: Facts, node: cst.CSTNode, expression: str) -> bool:

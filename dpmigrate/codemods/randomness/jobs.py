@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from dpmigrate.analysis.ledger import Generator, What
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.jobs import Job, MatchedFinding
 from dpmigrate.codemods.options import Options
-from dpmigrate.codemods.program.facts import Facts, FactsByPart
+from dpmigrate.codemods.program.facts import Facts, FactsByPart, making_node
+from dpmigrate.codemods.randomness.devices import device_beside
 from dpmigrate.codemods.randomness.generators import give_entropy, projects_seed, why_no_seed
 from dpmigrate.codemods.randomness.seed_generators import seed_run
 
 if TYPE_CHECKING:
+    from dpmigrate.analysis.ledger import PrivateRun
     from dpmigrate.analysis.source.modules import ModuleInfo
     from dpmigrate.project import Project
 
@@ -45,7 +48,7 @@ def _with_entropy(
     if seed is None and options.unsafe:
         seed = projects_seed(facts, node)
     try:
-        give_entropy(facts, job.edits, node, seed)
+        give_entropy(facts, job.edits, node, seed, _device(facts, node, job.runs))
     except Withheld as withheld:
         job.withheld = withheld
         return job
@@ -56,6 +59,17 @@ def _with_entropy(
             f"{where}: seeded by {seed}: the run repeats, and whoever knows the seed can subtract the noise"
         )
     return job
+
+
+def _device(facts: Facts, node: cst.CSTNode, runs: Sequence[PrivateRun]) -> str:
+    """The device of the generator that is made at a node, where it draws the noise of one run alone."""
+    drawing = [r for r in runs if any(_is_made_at(drawn, node) for drawn in r.draws_from.each)]
+    calls = {run.origin.node for run in drawing}
+    return device_beside(facts, drawing[0], node) if len(calls) == 1 and isinstance(node, cst.Call) else ""
+
+
+def _is_made_at(drawn: What, node: cst.CSTNode) -> bool:
+    return isinstance(drawn, Generator) and making_node(drawn) is node
 
 
 def _seeded(facts: Facts, found: MatchedFinding, options: Options) -> Job:

@@ -13,8 +13,9 @@ from dpmigrate.analysis.ledger import Constant, Loader, PrivateRun
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.editing.imports import spelling
 from dpmigrate.codemods.editing.nodes import add_argument
-from dpmigrate.codemods.program.facts import Facts, Scope
+from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.places import names_mentioned
+from dpmigrate.codemods.randomness.devices import device_of, mentions
 from dpmigrate.codemods.randomness.generators import visible
 
 
@@ -46,7 +47,7 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
     first = seed if isinstance(cst.parse_expression(seed), _WHOLE) else f"({seed})"
     noise = f"{first} + 2 * {rank}" if rank else seed
     batches = f"{first} + 2 * {rank} + 1" if rank else f"{first} + 1"
-    _generator(facts, edits, call, "noise_generator", "noise_generator", noise, _device(facts, run, call))
+    _generator(facts, edits, call, "noise_generator", "noise_generator", noise, device_of(facts, run, call))
     for loader in run.loaders:
         made = _made(facts, run, loader, seed)
         _generator(facts, edits, made, "generator", "loader_generator", batches)
@@ -79,55 +80,13 @@ def _made(facts: Facts, run: PrivateRun, loader: Loader, seed: str) -> cst.Call:
 _WHOLE = (cst.Name, cst.Attribute, cst.Integer, cst.Call, cst.Subscript)
 """Expressions that something can be added to as they stand."""
 
-_MOVING = frozenset(["to", "cuda", "mps", "xpu", "to_empty", "device", "set_default_device"])
-"""What code mentions that may put a model elsewhere than on the CPU."""
 _RANKED = frozenset(["init_process_group", "DistributedDataParallel", "DDP", "FullyShardedDataParallel"])
 """What code mentions that trains in several processes."""
 
 
-def _mentions(facts: Facts, names: frozenset[str]) -> bool:
-    return any(n.value in names for info in facts.modules for n in facts.inside(info.tree, cst.Name))
-
-
-def _device(facts: Facts, run: PrivateRun, call: cst.Call) -> str:
-    """Where the parameters are, for ``torch.Generator``; empty for the CPU. Raises `Withheld`."""
-    if not _mentions(facts, _MOVING):
-        return ""
-    given = next((a.value for a in call.args if a.keyword is not None and a.keyword.value == "module"), None)
-    if given is None and call.args and call.args[0].keyword is None and not call.args[0].star:
-        given = call.args[0].value
-    if not isinstance(given, (cst.Name, cst.Attribute)):
-        raise Withheld(
-            "the noise is drawn on the device of the model, which cannot be asked: keep it in a variable",
-            run.module,
-            call,
-        )
-    later = next(
-        (m for m in _moves(facts, facts.scope(call)) if facts.position(m) > facts.position(call)), None
-    )
-    if later is not None:
-        raise Withheld(
-            "the private model is moved after make_private, and its noise is drawn there: move it before",
-            facts.module_of(later),
-            later,
-        )
-    return f"device=next({facts.code(given).strip()}.parameters()).device"
-
-
-def _moves(facts: Facts, scope: Scope) -> list[cst.Call]:
-    """The calls in a scope that move a private model."""
-    return [
-        call
-        for call in facts.own(scope, cst.Call)
-        if isinstance(call.func, cst.Attribute)
-        and call.func.attr.value in _MOVING
-        and facts.is_a(call.func.value, "dp-model")
-    ]
-
-
 def _rank(facts: Facts, edits: ProjectEdits, run: PrivateRun) -> str:
     """The number of the process, where there are several; empty otherwise."""
-    if not _mentions(facts, _RANKED):
+    if not mentions(facts, _RANKED):
         return ""
     text, needed = spelling(run.module.tree, "torch", "distributed")
     if needed is not None:

@@ -49,7 +49,8 @@ def _holders(facts: Facts, value: cst.BaseExpression) -> Iterator[cst.Name | cst
 def _takes_all(facts: Facts, node: cst.Name | cst.Attribute) -> bool:
     around = facts.parent(node)
     if isinstance(around, cst.Attribute):
-        return around.value is node and around.attr.value in _ALL
+        whole = around.value is node and around.attr.value in _ALL
+        return whole and not _with_others_named(facts.parent(around))
     if isinstance(around, cst.Subscript):
         return around.value is node and not _by_entry(around)
     if isinstance(around, cst.Arg):
@@ -62,6 +63,13 @@ def _takes_all(facts: Facts, node: cst.Name | cst.Attribute) -> bool:
         return any(isinstance(t.target, (cst.Tuple, cst.List)) for t in around.targets)
     plain = (cst.AssignTarget, cst.AnnAssign, cst.NamedExpr, cst.Return, cst.Expr, cst.Param, cst.Comparison)
     return not isinstance(around, (*plain, cst.FormattedStringExpression, cst.If, cst.Call, cst.FunctionDef))
+
+
+def _with_others_named(node: cst.CSTNode | None) -> bool:
+    """Whether it is ``state._replace(step=1)``, which keeps what is not named."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    return node.func.attr.value == "_replace" and all(arg.keyword is not None for arg in node.args)
 
 
 def _by_number(around: cst.CSTNode | None, node: cst.CSTNode, place: int) -> bool:

@@ -18,7 +18,7 @@ from dpmigrate.analysis.ledger.models import SequenceLayer
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.jobs import CallGroup, Job, MatchedFinding, group_by_call, reason_spoken
 from dpmigrate.codemods.options import Options
-from dpmigrate.codemods.pins import needed, pins_to_raise, plan_pins, release_needed
+from dpmigrate.codemods.pins import PinPlan, needed, pins_to_raise, plan_pins, release_needed
 from dpmigrate.codemods.program.facts import FactsByPart
 from dpmigrate.codemods.upgrade.checkpoints import drop_weights_only, states_of_before
 from dpmigrate.codemods.upgrade.in_place import all_out_of_place, of_a_library
@@ -105,8 +105,9 @@ def _planned(
             return Job(left=job.left)
         if refusal is not None and not job.runs:
             raise refusal  # no run under the pins is moved, so they stay
-        job.bound = bound = _release(job, facts, groups, pins, options)
-        job.pins = plan_pins(pins, options.unsafe, bound, project)
+        bound = _release(job, facts, groups, pins, options)
+        job.pins, bound = _pins_planned(job, pins, bound, options, project)
+        job.bound = bound
         job.notices += job.pins.notices
         for group in groups if pins else ():
             job.notices += states_of_before(facts.of(group.runs[0].module), bound)
@@ -121,6 +122,21 @@ def _planned(
             withheld.reason += " (what shares pins or code is upgraded together or not at all)"
         job.withheld = withheld
     return job
+
+
+def _pins_planned(
+    job: Job, pins: Sequence[Pin], bound: str, options: Options, project: Project
+) -> tuple[PinPlan, str]:
+    """The pins raised, and to which release: within their caps to 1.5.3, where that will do for all runs."""
+    try:
+        return plan_pins(pins, options.unsafe, bound, project), bound
+    except Withheld as capped:
+        if bound != DEFAULT_LOWER_BOUND or not _trains_on_the_release_before(job, options):
+            raise
+        try:
+            return plan_pins(pins, options.unsafe, "1.5.3", project), "1.5.3"
+        except Withheld:
+            raise capped from None
 
 
 def _rewrite(
