@@ -187,7 +187,6 @@ def counted(line: str, start: str = "0.0", end: str = "", old: bool = True) -> s
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("count += losses.numel()", "the losses' .numel is used"),
         ("count += losses.shape[-1]", "the losses' .shape is used"),
         ("count += losses.dim()", "the losses' .dim is used"),
         ("print(losses.device)", "the losses' .device is used"),
@@ -198,7 +197,7 @@ def test_what_only_a_tensor_of_losses_tells_withholds(folder: Make, line: str, s
     assert said in withheld(folder, counted(line))
 
 
-@pytest.mark.parametrize("number", ["losses.shape[0]", "losses.size(0)", "len(losses)"])
+@pytest.mark.parametrize("number", ["losses.shape[0]", "losses.size(0)", "losses.numel()", "len(losses)"])
 def test_as_many_losses_as_targets(folder: Make, number: str) -> None:
     after = counted("count += len(y)", old=False).lstrip("\n")
     assert upgraded(folder, counted(f"count += {number}")) == after

@@ -156,6 +156,20 @@ def test_a_pin_is_raised_to_what_the_code_needs(folder: Make, pin: str, raised: 
     assert project.fix().diff == ""
 
 
+@pytest.mark.parametrize(
+    ("pin", "raised"),
+    [(">=1.3,<1.5.4", ">=1.5.3,<1.5.4"), (">=1.5.1,<=1.5.3", ">=1.5.3,<=1.5.3"), (">=1.5,<1.5.3", None)],
+)
+def test_a_cap_within_which_a_right_release_stands_is_kept(
+    folder: Make, pin: str, raised: str | None
+) -> None:
+    project = folder({"train.py": OLD, "requirements.txt": f"opacus{pin}\n"})
+    refused = project.fix().refused
+    assert project.read("requirements.txt") == f"opacus{raised or pin}\n"
+    assert bool(refused) == (raised is None)
+    assert project.fix().diff == ""
+
+
 def test_a_bound_below_what_the_code_needs_is_wrong_usage(folder: Make) -> None:
     project = folder({"train.py": FSDP, "requirements.txt": "opacus==1.5.2\n"})
     with pytest.raises(UsageError, match=r"train\.py needs Opacus 1\.6\.0 or later, and 1\.5\.4 is older"):

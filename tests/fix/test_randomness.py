@@ -238,6 +238,20 @@ def test_noise_is_drawn_where_the_model_is(folder: Make, move: str) -> None:
     assert "loader_generator = torch.Generator().manual_seed(args.seed + 1)" in lines
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_bare_generator_is_made_where_the_model_is(folder: Make, inside: bool) -> None:
+    text = MOVED.format(move=".cuda()", after="")
+    bare = "torch.Generator()" if inside else "generator"
+    text = text.replace("data_loader=loader, c", f"data_loader=loader, noise_generator={bare}, c")
+    if not inside:
+        text = text.replace("    loader = ", "    generator = torch.Generator()\n    loader = ")
+    project = folder(text)
+    assert project.fix().applied == ("train.py",)
+    made = "    {} = torch.Generator(device=next(net.parameters()).device)\n"
+    assert made.format("noise_generator" if inside else "generator") in project.read()
+    assert project.fix().diff == ""
+
+
 def test_every_process_draws_its_own(folder: Make) -> None:
     start = "torch.distributed.init_process_group('gloo')\n"
     project = folder(MOVED.format(move="", after="").replace("\n\ndef", f"{start}\n\ndef", 1))

@@ -105,6 +105,15 @@ def test_a_rest_that_is_read_otherwise_is_left(folder: Make, taken: str, rest: s
     assert project.read() == source
 
 
+def test_what_is_replaced_by_name_grows(folder: Make) -> None:
+    source = text(
+        RECORD, "made = build(*parts)\nmade = made._replace(loader=[])\ntrain(made[0], made.optimizer, [])"
+    )
+    project = folder({"train.py": source, "requirements.txt": "opacus==1.5.2\n"})
+    assert project.fix().refused == ()
+    assert f"    return {RECORD[:-1]}, criterion)\n" in project.read()
+
+
 @pytest.mark.parametrize(
     ("returned", "grown", "reading"),
     [

@@ -101,12 +101,13 @@ def _in_foreign_loop(
         if node not in around and _repeats_what_it_has(node, inside):
             return True
         inside = node
-    if not facts.gives_back(call):
-        return True
     if all(s is scope for s in made) or depth == 0:
         return False
     callers = facts.callers.get(scope, ())
-    return any(_in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers)
+    # What other code calls, ``map(setup, seeds)``, it may call again and again.
+    return any(
+        not facts.gives_back(c) or _in_foreign_loop(facts, c, made, around, depth - 1) for c, _ in callers
+    )
 
 
 def _repeats_what_it_has(node: cst.CSTNode, part: cst.CSTNode) -> bool:
