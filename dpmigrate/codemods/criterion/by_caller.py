@@ -24,6 +24,7 @@ from dpmigrate.codemods.program.assignments import target_text
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
 from dpmigrate.codemods.program.places import fresh_name
 from dpmigrate.codemods.program.ways import make_before
+from dpmigrate.codemods.returned.alternatives import give_alternatives
 from dpmigrate.codemods.returned.annotations import lengthen, result_annotations
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
@@ -175,6 +176,7 @@ class ByCaller:
             target = name if scope is helper else names.get(scope)
             if target is None or event.count != 3 or event.star is not None:
                 raise self._unusual()
+            give_alternatives(facts, edits, event, target, lambda _: False)
             edits.of(event.origin.module).change(self.result.targets(event), with_element(2, target))
         if all(facts.scope(event.origin.node) is not helper for event in self.result.unpacks):
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import libcst as cst
 
@@ -10,6 +11,7 @@ from dpmigrate.codemods.criterion.other_modes import OtherModes
 from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.editing.nodes import add_argument, with_statement
 from dpmigrate.codemods.losses.origins import LossSite
+from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Scope
 from dpmigrate.codemods.program.places import fresh_name, variables_in
 from dpmigrate.codemods.program.routes import Routes
@@ -21,6 +23,7 @@ from dpmigrate.codemods.program.ways import (
     method_of_torch_module,
     same_class,
 )
+from dpmigrate.codemods.returned.alternatives import give_alternatives
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.returned.ways_out import lead_out, meeting_place
@@ -46,6 +49,8 @@ class Handover:
         self.modes = modes
         self._result = result
         self.routes = Routes(upgrade.facts, upgrade.edits)
+        self.made_at: cst.CSTNode | None = None
+        """Before which statement a criterion is made, where that is made for the call."""
 
     @property
     def result(self) -> ResultPlan:
@@ -92,7 +97,7 @@ class Handover:
                 "make_private is called in the head of a compound statement, before which no criterion can "
                 "be made: assign what it returns on a line of its own first"
             )
-        self.modes.set_at = anchor
+        self.modes.set_at = self.made_at = anchor
         self.give(name)
         for scope in loss_scopes or {self.scope}:
             self.receive(name, scope)
@@ -104,9 +109,28 @@ class Handover:
             module_edits.need_import(needed)
         module_edits.change(self.call, lambda new: add_argument(new, "criterion", text, NEIGHBOURS))
 
+    def name_result(self, name: str) -> None:
+        """Name the wrapped criterion where the result, or what stands for it, is taken apart."""
+        if self.result.target is None and not self.upgrade.mixed:
+            for event in self.result.taken_by_three:
+                give_alternatives(self.facts, self.edits, event, name, partial(self._has, name))
+        self.result.give_criterion_once(name)
+
+    def _has(self, name: str, at: cst.CSTNode) -> bool:
+        """Whether a variable is the criterion at a place, before the call or beside it."""
+        facts, scope = self.facts, self.facts.scope(at)
+        if scope in self.routes.routed:
+            return True
+        if self.made_at is not None:
+            return scope is self.scope and not facts.is_before(at, self.made_at)
+        if name.startswith("self."):
+            return same_class(facts, scope, self.scope) and self.modes.have(name, self.result)
+        bound = [b for b in binders(facts, scope) if name in bound_by(facts, b)]
+        return any(isinstance(b, cst.Param) or facts.is_before(b, at) for b in bound)
+
     def receive(self, name: str, wanted_in: Scope) -> None:
         """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
-        self.result.give_criterion_once(name)
+        self.name_result(name)
         if name.startswith("self."):
             return
         facts = self.facts

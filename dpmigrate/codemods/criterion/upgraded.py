@@ -216,7 +216,7 @@ class CriterionPlan:
         self.kept.lift(kept)
         self._affected = [(c, not kept.per_example) for c in kept.calls]
         self.handover.give(name)
-        self.result.give_criterion_once(name)
+        self.handover.name_result(name)
 
     def _taken_as(self, kept: Kept) -> str:
         """The parameter of ``fit(model, optimizer, Loss())``, which makes run and losses; else empty."""

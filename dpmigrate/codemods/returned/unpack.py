@@ -120,6 +120,11 @@ class ResultPlan:
         return list(dict.fromkeys([*kept, *self.receivers]))
 
     @property
+    def taken_by_three(self) -> list[Unpack]:
+        """Where three targets take the result apart, among which a fourth is put."""
+        return [e for e in self.unpacks if not self._has_criterion(e)]
+
+    @property
     def names_four(self) -> str | None:
         """The third of four targets, where the code has them already."""
         for event in self.unpacks:
