@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded
+from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
 
 MADE = "criterion = nn.CrossEntropyLoss()"
 DECORATED = """
@@ -226,3 +226,69 @@ def test_a_module_keeps_the_wrapped_criterion_where_no_module_stood(
         backward="losses.backward()",
     )
     assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+
+
+OTHERWISE = """
+def main(model, optimizer, loader, private):
+    {first}{before}{result}
+    model, optimizer, {third}loader = {taken}
+    {own}for x, y in loader:
+        optimizer.zero_grad()
+        losses = criterion(model(x), y)
+        if private:
+            {backward}
+        else:
+            losses.mean().backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(nn.Linear(2, 2), torch.optim.SGD([], lr=0.1), torch.utils.data.DataLoader([]), "-p" in sys.argv)
+"""
+BEFORE = "result = model, optimizer, {third}loader\n    engine = PrivacyEngine()\n    "
+
+
+@pytest.mark.parametrize(
+    ("before", "result", "taken"),
+    [
+        (BEFORE, "if private:\n        result = {call}", "result"),
+        (
+            "engine = PrivacyEngine()\n    ",
+            "pass",
+            "{call} if private else (model, optimizer, {third}loader)",
+        ),
+    ],
+)
+def test_what_is_taken_apart_on_another_way_has_the_criterion_too(
+    folder: Make, before: str, result: str, taken: str
+) -> None:
+    def program(old: bool) -> str:
+        words = {"call": OLD_CALL if old else NEW_CALL, "third": "" if old else "criterion, "}
+        made = 'nn.CrossEntropyLoss(reduction="none")' if old else "nn.CrossEntropyLoss()"
+        return OTHERWISE.format(
+            first=f"criterion = {made}\n    ",
+            before=before.format(**words),
+            result=result.format(**words),
+            taken=taken.format(**words),
+            third=words["third"],
+            own="",
+            backward="double_backward(model, optimizer, losses)" if old else "losses.backward()",
+        )
+
+    assert upgraded(folder, program(old=True)) == body_of("\n\n" + program(old=False).lstrip("\n"))
+
+
+def test_one_that_has_no_criterion_yet_withholds(folder: Make) -> None:
+    words = {"call": OLD_CALL, "third": ""}
+    body = OTHERWISE.format(
+        first="",
+        before=BEFORE.format(**words),
+        result="if private:\n        result = {call}".format(**words),
+        taken="result",
+        third="",
+        own="",
+        backward="double_backward(model, optimizer, losses)",
+    ).replace("criterion(model(x), y)", 'F.cross_entropy(model(x), y, reduction="none")')
+    assert "three objects that make_private did not return" in withheld(folder, body)
