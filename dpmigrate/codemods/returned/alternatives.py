@@ -6,7 +6,7 @@ apart into four has to have four on every way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import libcst as cst
 
@@ -42,12 +42,9 @@ def give_alternatives(
         edits.of(facts.module_of(node)).change(node, with_element(2, name))
 
 
-def _literals(facts: Facts, keys: set[object]) -> list[Literal]:
+def _literals(facts: Facts, keys: set[Hashable]) -> list[Literal]:
     """The tuples and lists, written out, that were seen to be some sequences."""
-    return [
-        node
-        for info in facts.modules
-        for kind in (cst.Tuple, cst.List)
-        for node in facts.inside(info.tree, kind)
-        if keys & keys_of(facts.held(node))
-    ]
+    nodes: list[Literal] = []
+    for info in facts.modules:
+        nodes += (*facts.inside(info.tree, cst.Tuple), *facts.inside(info.tree, cst.List))
+    return [node for node in nodes if keys & keys_of(facts.held(node))]
