@@ -13,6 +13,7 @@ from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import Withheld
 from dpmigrate.codemods.losses.added_terms import reason_of_arithmetic
 from dpmigrate.codemods.losses.counted import mean_by_hand
+from dpmigrate.codemods.losses.in_dicts import entries_read
 from dpmigrate.codemods.program.assignments import homes_in, targets_of
 from dpmigrate.codemods.program.facts import Facts
 
@@ -63,6 +64,9 @@ def _trace(facts: Facts, node: cst.CSTNode, guard: Guard, depth: int) -> Iterato
         for branch in (node.body, node.orelse):
             if facts.reached(branch, guard):
                 yield from _trace(facts, branch, guard, depth - 1)
+    elif isinstance(node, cst.Subscript) and (entries := entries_read(facts, node, guard)):
+        for entry in entries:
+            yield from _trace(facts, entry, guard, depth - 1)
     elif (losses := mean_by_hand(facts, node)) is not None:
         yield from _trace(facts, losses, guard, depth - 1)
     elif isinstance(node, cst.BinaryOperation):

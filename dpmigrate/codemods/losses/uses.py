@@ -18,6 +18,7 @@ from dpmigrate.codemods.editing.nodes import name_of, receiver
 from dpmigrate.codemods.losses.counted import mean_by_hand
 from dpmigrate.codemods.losses.examples import Examples
 from dpmigrate.codemods.losses.floats import Floats, refuse_use
+from dpmigrate.codemods.losses.in_dicts import reads_of
 from dpmigrate.codemods.program.assignments import is_bound_by
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.places import parameter_of
@@ -101,6 +102,8 @@ class Uses:
             self._element(node, parent, reduced, live)
         elif isinstance(parent, cst.Arg):
             self._argument(node, parent, reduced, live)
+        elif isinstance(parent, cst.DictElement) and parent.value is node:
+            self._entry(node, parent, reduced, live)
         elif not isinstance(parent, (cst.Expr, cst.Del)):
             self._number(node, reduced, live)
 
@@ -287,6 +290,13 @@ class Uses:
                     refuse_use(self.facts, node, "the losses are put into a tuple")
         else:
             self._number(node, reduced, live)
+
+    def _entry(self, node: cst.CSTNode, element: cst.DictElement, reduced: bool, live: bool) -> None:
+        reads = reads_of(self.facts, element)
+        if reads is None:
+            self._number(node, reduced, live)
+        for read in reads or ():
+            self.follow(read, reduced)
 
     def _argument(self, node: cst.CSTNode, arg: cst.Arg, reduced: bool, live: bool) -> None:
         facts = self.facts

@@ -67,8 +67,8 @@ class Routes:
         if is_called_by_name(self.facts, function):
             return self.facts.callers[function]
         raise Withheld(
-            f"{function.name.value} needs {name}, which make_private wraps, and not every call of it is seen: "
-            f"give it a parameter {name}, and hand the wrapped criterion to it wherever it is called",
+            f"{function.name.value} needs {name}, which make_private wraps, and not every call of it is "
+            f"seen: give it a parameter {name}, and hand the wrapped criterion to it wherever it is called",
             self.facts.module_of(function),
             function,
         )

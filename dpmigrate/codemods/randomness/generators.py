@@ -93,7 +93,7 @@ def _seed_on_a_line_before(
     statement: cst.SimpleStatementLine,
     made: str,
 ) -> None:
-    """Make a generator as ``made`` says, and call ``seed()`` on it, before the statement that uses it. Raises `Withheld`."""
+    """Make a generator (``made``), and call ``seed()`` on it, before a statement. Raises `Withheld`."""
     module = facts.module_of(constructor)
     sometimes = (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)
     if any(isinstance(n, sometimes) for n in facts.above(constructor)):

@@ -36,6 +36,24 @@ def refuse_taken_whole(
             )
 
 
+def is_taken_whole(facts: Facts, value: cst.BaseExpression, shown: bool = False) -> bool:
+    """Whether all that an expression makes is taken, or (``shown``) printed, and not one part by name."""
+    keys = keys_of(facts.held(value))
+    calls = (n for info in facts.modules for n in facts.inside(info.tree, cst.Call))
+    for node in (*_holders(facts, value), *(c for c in calls if keys & keys_of(facts.held(c)))):
+        if _takes_all(facts, node) or (shown and _is_shown(facts, node)):
+            return True
+    return False
+
+
+def _is_shown(facts: Facts, node: cst.CSTNode) -> bool:
+    around = facts.parent(node)
+    if isinstance(around, cst.Arg):
+        call = facts.parent(around)
+        return isinstance(call, cst.Call) and not facts.functions_entered(call)
+    return isinstance(around, cst.FormattedStringExpression)
+
+
 def _holders(facts: Facts, value: cst.BaseExpression) -> Iterator[cst.Name | cst.Attribute]:
     """The variables and attributes that hold what an expression makes, wherever they are read."""
     keys = keys_of(facts.held(value))
@@ -46,7 +64,7 @@ def _holders(facts: Facts, value: cst.BaseExpression) -> Iterator[cst.Name | cst
                 yield node
 
 
-def _takes_all(facts: Facts, node: cst.Name | cst.Attribute) -> bool:
+def _takes_all(facts: Facts, node: cst.BaseExpression) -> bool:
     around = facts.parent(node)
     if isinstance(around, cst.Attribute):
         whole = around.value is node and around.attr.value in _ALL
