@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger.expressions import Defined
+from dpmigrate.analysis.ledger.expressions import Defined, Expressions
+from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.nodes import name_of
 
-if TYPE_CHECKING:
-    from dpmigrate.codemods.program.facts import Facts
+Node = TypeVar("Node", bound=cst.CSTNode)
 
 
-def calls_through(facts: Facts) -> list[tuple[cst.Call, cst.CSTNode, Defined]]:
+class Code(Protocol):
+    """What is asked of the code, which `Facts` answers."""
+
+    expressions: Expressions
+    callers: dict[cst.CSTNode, list[tuple[cst.CSTNode, ModuleInfo]]]
+
+    def knows(self, node: cst.CSTNode) -> bool: ...
+    def scope(self, node: cst.CSTNode) -> cst.CSTNode: ...
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None: ...
+    def own(self, scope: cst.CSTNode, kind: type[Node]) -> list[Node]: ...
+    def inside(self, root: cst.CSTNode, kind: type[Node]) -> list[Node]: ...
+
+
+def calls_through(facts: Code) -> list[tuple[cst.Call, cst.CSTNode, Defined]]:
     """The calls of decorated functions by their own names, the calls in the wrapper, and the functions.
 
     Only of wrappers that hand on all that they are given, and give back what comes back.
@@ -32,7 +45,7 @@ def calls_through(facts: Facts) -> list[tuple[cst.Call, cst.CSTNode, Defined]]:
     return found
 
 
-def _wrapper_around(facts: Facts, call: cst.Call) -> cst.FunctionDef | None:
+def _wrapper_around(facts: Code, call: cst.Call) -> cst.FunctionDef | None:
     """The function around a call that hands on all of its own arguments, and returns what it gets."""
     wrapper = facts.scope(call)
     if not isinstance(wrapper, cst.FunctionDef) or wrapper.params.kwonly_params:
@@ -50,7 +63,7 @@ def _wrapper_around(facts: Facts, call: cst.Call) -> cst.FunctionDef | None:
     return wrapper if returned and all(_is_result(facts, value, call) for value in returned) else None
 
 
-def _is_result(facts: Facts, value: cst.BaseExpression | None, call: cst.Call) -> bool:
+def _is_result(facts: Code, value: cst.BaseExpression | None, call: cst.Call) -> bool:
     """Whether an expression is a call, or the variable that keeps what it gave."""
     if value is call or not isinstance(value, cst.Name):
         return value is call
@@ -59,5 +72,5 @@ def _is_result(facts: Facts, value: cst.BaseExpression | None, call: cst.Call) -
     return isinstance(assign, cst.Assign) and assign.value is call
 
 
-def _binds(facts: Facts, target: cst.AssignTarget, name: str) -> bool:
+def _binds(facts: Code, target: cst.AssignTarget, name: str) -> bool:
     return any(n.value == name for n in facts.inside(target.target, cst.Name))
