@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import libcst as cst
 
@@ -200,6 +200,9 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     if ip.runs:
         registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container]))
     key = subscript_key(ip, target)
+    put = None
+    if _is_part(target):
+        put, value = parts_in_order(ip, value, target), iterate(ip, value, target)
     constant = key.only if key is not None else None
     owners = [e for e in container.entries if isinstance(e.atom, Obj)]
     if isinstance(container.only, Unknown):
@@ -218,11 +221,67 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
             ip.store.set(e.atom, slot, value.guarded(frozenset({doubt("each", e.atom)})))
             continue
         ip.store.set(e.atom, slot, value if strong else written_to_one(ip, e, before or ABSENT, value))
+    place = part_of_sequence(ip, target) if put is not None else None
+    _change_sequences(ip, target, container, lambda atom: _with_item(atom, constant, value, place, put or ()))
+
+
+def delete_item(ip: Interpreter, target: cst.Subscript) -> None:
+    """``del container[key]``."""
+    container, key = ip.evaluate(target.value), subscript_key(ip, target)
+    slot = dict_key(key.only) if key is not None else None
+    for atom in container.atoms:
+        if isinstance(atom, Obj) and slot is not None:
+            ip.store.set(atom, slot, ABSENT)
+    index = key.only.value if key is not None and isinstance(key.only, Const) else None
+    place = slice(index, index + 1 or None) if type(index) is int else part_of_sequence(ip, target)
+    _change_sequences(
+        ip, target, container, lambda atom: _spliced(atom, place, ()) or _of_unknown_number(atom)
+    )
+
+
+def _change_sequences(
+    ip: Interpreter, target: cst.Subscript, container: Value, change: Callable[[Seq], Seq]
+) -> None:
+    """Assign what a container is after each list in it has changed."""
     if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
         target.value, (cst.Name, cst.Attribute)
     ):
-        changed = (Entry(_with_item(e.atom, constant, value), e.guard, e.because) for e in container.entries)
+        changed = (
+            Entry(change(e.atom) if isinstance(e.atom, Seq) else e.atom, e.guard, e.because)
+            for e in container.entries
+        )
         assign_target(ip, target.value, merge_entries(changed))
+
+
+def _is_part(node: cst.Subscript) -> bool:
+    return len(node.slice) == 1 and isinstance(node.slice[0].slice, cst.Slice)
+
+
+def part_of_sequence(ip: Interpreter, node: cst.CSTNode) -> slice | None:
+    """What ``[1:]`` is about; None where a bound is not known, and for anything else."""
+    index = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    if not isinstance(index, cst.Slice):
+        return None
+    given = (index.lower, index.upper, index.step)
+    bounds = [ip.evaluate(bound).only if bound is not None else Const(None) for bound in given]
+    numbers = [b.value for b in bounds if isinstance(b, Const) and (b.value is None or type(b.value) is int)]
+    return None if len(numbers) < len(given) or numbers[2] == 0 else slice(*numbers)
+
+
+def _spliced(atom: Seq, place: slice | None, put: Sequence[Value]) -> Seq | None:
+    """A list after a part of it was replaced; None where what that leaves is not known, or it is an error."""
+    if atom.items is None or place is None:
+        return None
+    items = list(atom.items)
+    try:
+        items[place] = put
+    except ValueError:
+        return None
+    return Seq(tuple(items), None, atom.mutable)
+
+
+def _of_unknown_number(atom: Seq) -> Seq:
+    return Seq(None, atom.each(), atom.mutable)
 
 
 def _makes_private(value: Value) -> bool:
@@ -230,10 +289,10 @@ def _makes_private(value: Value) -> bool:
     return any(isinstance(a, Obj) and a.kind.startswith("dp-") for a in value.atoms)
 
 
-def _with_item(atom: Atom, key: Atom | None, value: Value) -> Atom:
-    """A sequence after an item of it was set; any other atom as it is."""
-    if not isinstance(atom, Seq):
-        return atom
+def _with_item(atom: Seq, key: Atom | None, value: Value, place: slice | None, put: Sequence[Value]) -> Seq:
+    """A sequence after an item of it was set to ``value``, or its part at ``place`` to ``put``."""
+    if place is not None and (changed := _spliced(atom, place, put)) is not None:
+        return changed
     index = key.value if isinstance(key, Const) else None
     if atom.items is None or not isinstance(index, int):
         if index is None and _makes_private(value):

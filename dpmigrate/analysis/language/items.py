@@ -36,7 +36,7 @@ from dpmigrate.analysis.domain.values import (
     of,
 )
 from dpmigrate.analysis.guards import ALWAYS, Literal, doubt
-from dpmigrate.analysis.language.assignment import as_taken, as_tuple, iterate
+from dpmigrate.analysis.language.assignment import as_taken, as_tuple, iterate, part_of_sequence
 from dpmigrate.analysis.language.attributes import (
     get_attribute,
     part_of_unknown,
@@ -138,15 +138,10 @@ def _length_asked_for(shape: Unknown, index: str) -> Length | None:
 
 def _piece_of(ip: Interpreter, items: Seq, node: cst.CSTNode) -> Seq | None:
     """``items[1:]``, with bounds that are known; None where the part is not."""
-    index = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
-    if items.items is None or not isinstance(index, cst.Slice):
+    place = part_of_sequence(ip, node)
+    if items.items is None or place is None:
         return None
-    given = (index.lower, index.upper, index.step)
-    bounds = [ip.evaluate(bound).only if bound is not None else Const(None) for bound in given]
-    numbers = [b.value for b in bounds if isinstance(b, Const) and (b.value is None or type(b.value) is int)]
-    if len(numbers) < len(given) or numbers[2] == 0:
-        return None
-    return Seq(tuple(items.items[slice(*numbers)]), None, items.mutable)
+    return Seq(tuple(items.items[place]), None, items.mutable)
 
 
 def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:

@@ -9,12 +9,12 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
-from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Obj, Unknown, dict_key
+from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Unknown
 from dpmigrate.analysis.domain.values import NONE, Class, Function, Value, of
 from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
-from dpmigrate.analysis.language.assignment import assign_name, assign_target
+from dpmigrate.analysis.language.assignment import assign_name, assign_target, delete_item
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.operators import arithmetic
@@ -73,15 +73,9 @@ def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
 @statement(cst.Del)
 def _delete(ip: Interpreter, node: cst.Del) -> bool:
     target = node.target
-    if isinstance(target, cst.Subscript):
-        from dpmigrate.analysis.domain.store import ABSENT
-        from dpmigrate.analysis.language.assignment import subscript_key
-
-        key = subscript_key(ip, target)
-        slot = dict_key(key.only) if key is not None else None
-        for atom in ip.evaluate(target.value).atoms:
-            if isinstance(atom, Obj) and slot is not None:
-                ip.store.set(atom, slot, ABSENT)
+    for each in [e.value for e in target.elements] if isinstance(target, cst.Tuple | cst.List) else [target]:
+        if isinstance(each, cst.Subscript):
+            delete_item(ip, each)
     return True
 
 
