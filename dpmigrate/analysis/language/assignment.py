@@ -41,7 +41,7 @@ from dpmigrate.analysis.language.attributes import (
     written_to_one,
 )
 from dpmigrate.analysis.language.classes import named_fields
-from dpmigrate.analysis.language.outcomes import told
+from dpmigrate.analysis.language.outcomes import Branch, told
 
 
 def assign_name(ip: Interpreter, name: str, value: Value) -> None:
@@ -65,20 +65,23 @@ def _scope_of(ip: Interpreter, name: str) -> Hashable:
     return owner
 
 
-def assign_target(ip: Interpreter, target: cst.CSTNode, value: Value, narrowing: bool = False) -> None:
-    """Assign to any target; ``narrowing`` only writes what a test already told."""
-    if isinstance(target, cst.Name):
-        if narrowing:
+def write_told(ip: Interpreter, branch: Branch) -> None:
+    """On one way of a test: the names and attributes in it hold what it tells of them."""
+    for target, value in branch.rebinds:
+        if isinstance(target, cst.Name):
             told(ip, _scope_of(ip, target.value), target.value, value)
-        else:
-            assign_name(ip, target.value, value)
-    elif isinstance(target, cst.Attribute):
-        owner = ip.evaluate(target.value)
-        if narrowing:
+        elif isinstance(target, cst.Attribute):
+            owner = ip.evaluate(target.value)
             if len(owner.entries) == 1 and isinstance(owner.only, Obj):
                 told(ip, owner.only, target.attr.value, value)
-            return
-        set_attribute(ip, owner, target.attr.value, value, target)
+
+
+def assign_target(ip: Interpreter, target: cst.CSTNode, value: Value) -> None:
+    """Assign to any target."""
+    if isinstance(target, cst.Name):
+        assign_name(ip, target.value, value)
+    elif isinstance(target, cst.Attribute):
+        set_attribute(ip, ip.evaluate(target.value), target.attr.value, value, target)
     elif isinstance(target, cst.Subscript):
         set_item(ip, target, value)
     elif isinstance(target, (cst.Tuple, cst.List)):

@@ -25,7 +25,13 @@ from dpmigrate.analysis.domain.values import (
 )
 from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.language import narrowing, outcomes
-from dpmigrate.analysis.language.assignment import assign_target, iterate, parts_in_order, subscript_key
+from dpmigrate.analysis.language.assignment import (
+    assign_target,
+    iterate,
+    parts_in_order,
+    subscript_key,
+    write_told,
+)
 from dpmigrate.analysis.language.attributes import get_attribute
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.effects import effects_kept
@@ -150,8 +156,7 @@ def _evaluate_keeping_effects(ip: Interpreter, branch: outcomes.Branch, node: cs
     with effects_kept(ip, branch.guard):
         if not ip.assume(branch.guard):
             return NOTHING
-        for target, value in branch.rebinds:
-            assign_target(ip, target, value, narrowing=True)
+        write_told(ip, branch)
         return ip.evaluate(node)
 
 

@@ -16,7 +16,7 @@ from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Function, Seq
 from dpmigrate.analysis.frames import LoopControl
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubt
 from dpmigrate.analysis.language import narrowing, outcomes
-from dpmigrate.analysis.language.assignment import as_taken, assign_target, iterate
+from dpmigrate.analysis.language.assignment import as_taken, assign_target, iterate, write_told
 from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.counting import counts_begun, number_of_turns
 from dpmigrate.analysis.language.exceptions import WaysOut, suppressed
@@ -50,8 +50,7 @@ def _if(ip: Interpreter, node: cst.If) -> bool:
 
     def taking(branch: outcomes.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
         def action() -> bool:
-            for target, value in branch.rebinds:
-                assign_target(ip, target, value, narrowing=True)
+            write_told(ip, branch)
             ip.conditional += opaque
             ip.tests.append((node.test, len(ip.loops), around))
             try:

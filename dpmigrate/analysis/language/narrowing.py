@@ -374,11 +374,9 @@ def narrow_call(ip: Interpreter, test: cst.CSTNode) -> Outcome | None:
 
 def enter(ip: Interpreter, branch: Branch) -> bool:
     """Take a branch: extend the path and write the narrower values; False if impossible."""
-    from dpmigrate.analysis.language.assignment import assign_target
+    from dpmigrate.analysis.language.assignment import write_told
 
     if not branch.possible or not ip.assume(branch.guard):
         return False
-    for node, value in branch.rebinds:
-        if isinstance(node, (cst.Name, cst.Attribute)):
-            assign_target(ip, node, value, narrowing=True)
+    write_told(ip, branch)
     return True
