@@ -34,6 +34,7 @@ from dpmigrate.analysis.roots.left_out import not_reached
 from dpmigrate.analysis.roots.switches import switches_of
 from dpmigrate.analysis.source.components import Group, components, imports_in
 from dpmigrate.analysis.source.modules import ModuleInfo, Modules
+from dpmigrate.analysis.source.speaking import leading_to_makers, speaks_of_opacus
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 
@@ -156,7 +157,8 @@ class Program:
 def groups_of(modules: Modules, telling: Sequence[str], texts: FileTexts) -> list[Group]:
     """The modules where the analysis begins, in groups that have nothing to do with one another.
 
-    These are the telling ones, Opacus's own source excepted, and those that import them.
+    These are the telling ones, Opacus's own source excepted, and those that import them, where that leads
+    to something private. A module that speaks of Opacus in its comments alone is not telling.
     """
     imported: dict[str, frozenset[str]] = {}
 
@@ -169,19 +171,22 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: FileTexts) -> lis
             imported[key] = frozenset(k for k in names_imported if modules.is_followed(k))
         return imported[key]
 
-    entries = [k for k in telling if modules.is_followed(k)]
+    followed = [k for k in telling if modules.is_followed(k)]
+    entries = [k for k in followed if speaks_of_opacus(k, texts.text(k))]
+    silent = sorted(set(followed) - set(entries))
     callers: dict[str, None] = {}
     frontier = set(entries)
     for _ in range(3):
         names = {_module_name(k) for k in frontier if not k.endswith(".ipynb")}
-        mentioning = [k for k in texts.mentioning(names) if k not in callers] if names else []
+        mentioning = [k for k in (*texts.mentioning(names), *silent) if k not in callers] if names else []
         frontier = {k for k in mentioning if not modules.in_library(k) and imports(k) & frontier}
         if not frontier:
             break
         callers.update(dict.fromkeys(sorted(frontier)))
         if len(callers) > MAX_CALLERS:
             break
-    return components([*entries, *callers], imports)
+    leading = leading_to_makers(callers, imports, texts.text)
+    return components([*entries, *(k for k in callers if k in leading)], imports)
 
 
 def analyse(

@@ -54,6 +54,23 @@ def test_it_is_told_whether_a_run_can_be_missing(
     assert {cut.private for cut in result.cut_short if cut.path == "main.py"} == {private}
 
 
+@pytest.mark.parametrize(
+    ("helper", "entered"),
+    [
+        ("# a trainer like that of opacus\n", False),
+        ("from opacus.accountants.utils import get_noise_multiplier\n", False),
+        ("from opacus import PrivacyEngine\n", True),
+        ("def f(e, m):\n    e.make_private(m)\n", True),
+    ],
+)
+def test_what_leads_to_nothing_private_is_not_interpreted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, helper: str, entered: bool
+) -> None:
+    monkeypatch.setattr(core, "MAX_STEPS", 12)
+    result = api.scan(cwd=lay_out(tmp_path, main=f"import helper\n{LONG}", helper=helper))
+    assert ("main.py" in {cut.path for cut in result.cut_short}) is entered
+
+
 MADE_AT_TOP = """
 import torch
 from opacus import PrivacyEngine

@@ -6,6 +6,7 @@ import pytest
 
 from dpmigrate.analysis.source.components import components, imports_in
 from dpmigrate.analysis.source.modules import Modules
+from dpmigrate.analysis.source.speaking import leading_to_makers, speaks_of_opacus
 
 FILES = ("main.py", "pkg/__init__.py", "pkg/engine.py", "pkg/data.py", "other/engine.py", "notes.ipynb")
 MODULES = Modules(FILES, lambda key, library_path: None)
@@ -55,3 +56,37 @@ def test_what_shares_an_import_belongs_together() -> None:
 def test_cyclic_imports_end() -> None:
     graph = {"a": ["b"], "b": ["a"]}
     assert [group.entries for group in components(["a", "b"], lambda key: graph[key])] == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "speaks"),
+    [
+        ("# as opacus does\nx = 1  # opacus\n", False),
+        ('"""After https://github.com/pytorch/opacus"""\n', False),
+        ("def f():\n    '''A \\''' of opacus.'''\n    return '#'\n", False),
+        ("# opacus\nimport opacus.utils\n", True),
+        ("from utils import train_opacus\n", True),
+        ("use('opacus')  # its name\n", True),
+        ("x = '#' + opacus_of(y)\n", True),
+        ('x = "\\"#" + args.opacus\n', True),
+        ("def f(e):\n    # of opacus\n    return e.make_private()\n", True),
+    ],
+)
+def test_comments_alone_are_not_telling(text: str, speaks: bool) -> None:
+    assert speaks_of_opacus("a.py", text.encode()) is speaks
+    assert speaks_of_opacus("a.ipynb", text.encode())
+
+
+def test_where_imports_lead() -> None:
+    graph = {
+        "main": ["train", "plot"],
+        "train": ["engine"],
+        "engine": ["train"],
+        "sweep": ["plot"],
+        "plot": ["dp"],
+    }
+    texts = {"engine": b"PrivacyEngine()", "dp": b"import opacus"}
+    leading = leading_to_makers(
+        ["main", "sweep"], lambda key: graph.get(key, []), lambda key: texts.get(key, b"")
+    )
+    assert leading == {"main", "train", "engine"}
