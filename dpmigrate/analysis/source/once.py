@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import libcst as cst
 
 Answer = TypeVar("Answer")
-Code = TypeVar("Code", bound=cst.CSTNode)
+Code = TypeVar("Code", bound=cst.CSTNode | tuple[cst.CSTNode, ...])
 
 
 def read_once(notes: dict[Hashable, Any], read: Callable[[Code], Answer], code: Code) -> Answer:

@@ -41,8 +41,8 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
         sure = not read_once(ip.notes, _turns, forward.node)
         told: set[int] = set()
         for node in read_once(ip.notes, _computing, forward.node):
-            text = _over_the_batch(node, forward.node, lambda at: _value_in(ip, model, at))
-            text = text or _over_everything(node, forward.node)
+            text = _over_the_batch(ip, node, forward.node, lambda at: _value_in(ip, model, at))
+            text = text or _over_everything(ip, node, forward.node)
             if text:
                 told.update(id(part) for part in every(node))
                 yield Origin(forward.module, node, text), sure
@@ -59,9 +59,9 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     node = info.node
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
-    text = _over_the_batch(node, around, ip.evaluate) if behind else ""
+    text = _over_the_batch(ip, node, around, ip.evaluate) if behind else ""
     if behind and not text and not ip.gradients_off:
-        text = _of_all(node, around)
+        text = _of_all(ip, node, around)
     for model in behind if text else ():
         for run in runs_of_model(ip, model):
             # Whether a loss is made of it, or a figure to look at, is not followed.
@@ -73,7 +73,7 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
 def _standardised_before(ip: Interpreter, info: CallInfo) -> Value:
     """A private batch meets its own statistic before a model gets it, in a helper say."""
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-    text = _over_the_batch(info.node, around, ip.evaluate)
+    text = _over_the_batch(ip, info.node, around, ip.evaluate)
     for batch in batches_of(ip, info.positional[:1]) if text else ():
         if isinstance(batch.loader, Obj) and batch.loader.kind == "dp-loader":
             ip.happen(batch.loader.data, BatchStatistics(ip.at(info.node, batch.guard), text, sure=False))
@@ -103,39 +103,48 @@ def _value_in(ip: Interpreter, model: Obj, expression: cst.BaseExpression) -> Va
 
 
 def _over_the_batch(
-    node: cst.CSTNode, around: cst.CSTNode, value_of: Callable[[cst.BaseExpression], Value]
+    ip: Interpreter,
+    node: cst.CSTNode,
+    around: cst.CSTNode,
+    value_of: Callable[[cst.BaseExpression], Value],
 ) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
-    for tensor, name, dimension in _own_statistics(node, around):
+    for tensor, name, dimension in read_once(ip.notes, _own_statistics, (node, around)):
         told = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute))
         if told and dimension is not None and value_of(dimension).only == Const(0):
             return f"{tensor.value}.{name}(0)"
     return ""
 
 
-def _over_everything(node: cst.CSTNode, forward: cst.CSTNode) -> str:
+def _over_everything(ip: Interpreter, node: cst.CSTNode, forward: cst.CSTNode) -> str:
     """``h - h.mean()`` of what a layer made or ``forward`` was given; empty for anything else."""
     left = node.left if isinstance(node, cst.BinaryOperation) else None
     if left is None or not (_is_input(left, forward) or any(map(_calls_a_layer, _meant_by(left, forward)))):
         return ""
-    return _of_all(node, forward)
+    return _of_all(ip, node, forward)
 
 
-def _of_all(node: cst.CSTNode, around: cst.CSTNode) -> str:
+def _of_all(ip: Interpreter, node: cst.CSTNode, around: cst.CSTNode) -> str:
     """``h.mean()`` where a tensor meets its own statistic over all that it has; empty for anything else.
 
     Of one that a loop takes out of a batch, that is its own: ``for image in images``.
     """
-    for tensor, name, dimension in _own_statistics(node, around):
+    for tensor, name, dimension in read_once(ip.notes, _own_statistics, (node, around)):
         if dimension is None and not _one_by_one(tensor, around):
             return f"{tensor.value}.{name}()"
     return ""
 
 
-def _own_statistics(
-    node: cst.CSTNode, around: cst.CSTNode
-) -> Iterator[tuple[cst.Name, str, cst.BaseExpression | None]]:
-    """The statistics of itself that a tensor meets: the tensor, which one, and over which dimension."""
+_Statistic = tuple[cst.Name, str, cst.BaseExpression | None]
+"""The tensor, which one of it, and over which dimension."""
+
+
+def _own_statistics(met: tuple[cst.CSTNode, cst.CSTNode]) -> list[_Statistic]:
+    """The statistics of itself that a tensor meets at a node, in the code around it."""
+    return list(_each_statistic(*met))
+
+
+def _each_statistic(node: cst.CSTNode, around: cst.CSTNode) -> Iterator[_Statistic]:
     if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, (cst.Subtract, cst.Divide)):
         return
     left = node.left
