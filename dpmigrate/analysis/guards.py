@@ -164,6 +164,8 @@ def entails(assumed: Guard, literal: Literal) -> bool:
         return True
     if denied := _conjunctions(literal):
         return all(contradict(assumed, guard) for guard in denied)
+    if literal.symbol not in _symbols(assumed):
+        return False
     denied_literal = opposite(literal)
     return any(clash(k, denied_literal) for k in assumed)
 

@@ -185,6 +185,15 @@ class Tensor(Atom):
     """Whether no gradient goes back through it: it was detached, or computed where gradients are off."""
     passes: frozenset[ForwardPass] = frozenset()
     """What the models were given that it is computed from; empty where that is not known."""
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+    """Kept, as those of what it is made of nest deeply."""
+
+    def __hash__(self) -> int:
+        hashed = self._hash
+        if hashed is None:
+            hashed = hash((self.sources, self.maker, self.steps, self.reduction, self.passes))
+            object.__setattr__(self, "_hash", hashed)
+        return hashed
 
     @property
     def reached(self) -> frozenset[Atom]:

@@ -167,6 +167,10 @@ class Entry(NamedTuple):
     because: tuple[Origin, ...] = ()
 
 
+def _same_case(one: Entry, other: Entry) -> bool:
+    return one.guard == other.guard and (one.atom is other.atom or one.atom == other.atom)
+
+
 class Value:
     """What an expression can evaluate to. Immutable; its hash, which nests deeply, is kept."""
 
@@ -196,6 +200,8 @@ class Value:
         if len(self.entries) == 1:
             one, another = self.entries[0], other.entries[0]
             return one.guard == another.guard and one.atom == another.atom
+        if all(map(_same_case, self.entries, other.entries)):
+            return True
         return hash(self) == hash(other) and {(e.atom, e.guard) for e in self.entries} == {
             (e.atom, e.guard) for e in other.entries
         }

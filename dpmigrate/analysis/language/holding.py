@@ -57,7 +57,7 @@ def runs_of_model(ip: Interpreter, atom: Atom) -> Iterator[TrainingRun]:
         yield from (run for run in ip.runs.values() if is_model_of(ip, run, atom))
     if runs_of_atom or not isinstance(atom, Obj):
         return
-    wholes = _wholes(ip, atom)
+    wholes = _wholes(ip, atom) if ip.runs_by_object else ()
     for owner, runs in list(ip.runs_by_object.items()) if wholes else ():
         if owner in wholes and isinstance(owner, Obj) and holds_part(ip, owner, atom):
             yield from runs.values()
