@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from operator import is_
 
 import libcst as cst
 
@@ -174,11 +175,28 @@ def _given_to_runs(ip: Interpreter, wanted: Sequence[Atom]) -> set[Atom]:
     for run in ip.runs.values():
         if not rest:
             break
-        records = list(_records_of(ip, run))
-        come_from = (*run.argument("data_loader").atoms, *records, *_columns_of(ip, records))
+        come_from = _fed_by(ip, run)
         given |= rest.intersection(come_from)
         rest -= given
     return given
+
+
+_FED_BY = "what the batches of a run come from"
+
+
+def _fed_by(ip: Interpreter, run: TrainingRun) -> frozenset[Atom]:
+    """What the batches of a run come from, kept for as long as its loaders are made of the same."""
+    held = [ip.store.get(loader, "dataset") for loader in run.raw_loaders]
+    held += [ip.store.get(value.only, COLUMNS) for value in held if value]
+    read = run.raw_loaders, run.argument("data_loader"), *held
+    kept: tuple[tuple[object, ...], frozenset[Atom]] = ip.notes.get((_FED_BY, run), ((), frozenset()))
+    if len(kept[0]) == len(read) and all(map(is_, kept[0], read)):
+        return kept[1]
+    records = list(_records_of(ip, run))
+    fed_by = frozenset([*run.argument("data_loader").atoms, *records, *_columns_of(ip, records)])
+    if not any(e.guard for value in held if value for e in value.entries):  # else it goes by the path, too
+        ip.notes[_FED_BY, run] = read, fed_by
+    return fed_by
 
 
 def _some_entry(atom: Atom) -> bool:
