@@ -80,3 +80,46 @@ def test_what_seeds_torch(tmp_path: Path, before: str) -> None:
 
 def test_a_trainer_that_is_only_defined_seeds_nothing(tmp_path: Path) -> None:
     assert seed_of(tmp_path, "from transformers import Trainer\nclass Mine(Trainer):\n    pass") is False
+
+
+LOADER = """\
+import argparse
+import torch
+from opacus import PrivacyEngine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--fixed", action="store_true")
+parser.add_argument("--seed", type=int, default=3)
+args = parser.parse_args()
+data = TensorDataset(torch.rand(64, 8), torch.zeros(64).long())
+given = dict(dataset=data, batch_size=8)
+if args.fixed:
+    generator = torch.Generator()
+    generator.manual_seed(SEED)
+    given["generator"] = generator
+model = nn.Linear(8, 2)
+model, optimizer, loader = PrivacyEngine().make_private(
+    module=model,
+    optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+    data_loader=DataLoader(**given),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("seed", "says"), [("7", "a literal seed fixes"), ("args.seed", "unless somebody sets another")]
+)
+def test_a_literal_in_a_branch_is_no_seed_that_anybody_sets(tmp_path: Path, seed: str, says: str) -> None:
+    lay_out(tmp_path, train=LOADER.replace("SEED", seed))
+    (finding,) = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM202"]
+    assert finding.certainty == "possible"
+    assert says in finding.message
+    assert finding.fix is None

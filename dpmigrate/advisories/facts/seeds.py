@@ -45,7 +45,9 @@ def _literal_seed(s: Subject) -> Tri:
     if generator is None:
         return False
     options = generator.seed.options
-    return bool(options) and all(_named_by_the_program(o.what) and not o.guard for o in options)
+    if not options or not all(_named_by_the_program(o.what) for o in options):
+        return False
+    return s.unsure("on some ways to here it is another, or none") if any(o.guard for o in options) else True
 
 
 def _named_by_the_program(seed: What) -> bool:
