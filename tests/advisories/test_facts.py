@@ -131,17 +131,17 @@ def test_a_generator_is_unseeded_for_certain_or_perhaps(states: set[str] | None,
     [
         ({"seeded"}, given(Constant(1)), True),
         ({"seeded"}, given(Constant(1), Constant(2)), True),
-        ({"seeded"}, given(Constant(1), guard=IF), False),
+        ({"seeded"}, given(Constant(1), guard=IF), None),
         ({"seeded"}, given(Constant(1), "an option"), False),
         ({"seeded"}, Given(), False),
         ({"seeded", "unseeded"}, given(Constant(1)), False),
     ],
 )
 def test_a_seed_is_a_literal_where_each_that_it_can_be_is_one(
-    states: set[str], seed: Given, answer: bool
+    states: set[str], seed: Given, answer: bool | None
 ) -> None:
     thing = Generator(key="g", kind="library", states=frozenset(states), seed=seed, seeded="there")
-    notes = SimpleNamespace(thing=thing, origin="here")
+    notes = SimpleNamespace(thing=thing, origin="here", unsure=lambda _: None)
     assert FACTS["literal_seed"](notes) is answer
     assert notes.origin == ("there" if states == {"seeded"} else "here")
 
