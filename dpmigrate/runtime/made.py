@@ -18,14 +18,7 @@ from dpmigrate.runtime.messages import error_line, physical
 from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.experiments.removal import FEW_EXAMPLES, MOST_EXAMPLES, Removal, gap_of
-from dpmigrate.runtime.run.experiments.snapshots import (
-    ALL,
-    FEWER,
-    FIRST_HALF,
-    SECOND_HALF,
-    WITHOUT,
-    changed_batch,
-)
+from dpmigrate.runtime.run.experiments.snapshots import Kind, changed_batch
 from dpmigrate.runtime.run.judging import conduct, noise_verdicts, verdicts
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.watching.shim import Shim
@@ -195,10 +188,10 @@ class Made:
         chosen = [turn * size // tried for turn in range(tried)]
         everything = list(range(size))
         lists = [everything]
-        lists += [changed_batch(everything, WITHOUT, i) for i in chosen] if size > 1 else []
+        lists += [changed_batch(everything, Kind.WITHOUT, i) for i in chosen] if size > 1 else []
         for donor in (0, size - 1):
-            lists += [changed_batch(everything, kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL)]
-        lists += [changed_batch(everything, kind, 0) for kind in FEWER] if size >= 4 else []
+            lists += [changed_batch(everything, kind, donor) for kind in Kind.HALVES]
+        lists += [changed_batch(everything, kind, 0) for kind in Kind.FEWER] if size >= 4 else []
         batches = [take(self.batch, indices) for indices in lists]
         batches += [scaled(self.batch, i) for i in chosen[:8]]
         with without_dropout(self.model):

@@ -5,6 +5,7 @@
 ``pin``          what every parser yields
 ``parsers``      one module for each format of dependency file
 ``project``      all pins of a project, joined to what governs one source file
+``judged``       the release that a verification has run, held against the pins
 ``edit``         a pin raised, by the smallest change of the text
 ``companions``   what a release of Opacus requires beside itself
 ``decoding``     bytes of a dependency file to text and lines, and back

@@ -11,4 +11,5 @@
 ``stretches``    where two texts differ
 ``errors``       what can go wrong with files
 ``transaction``  many files written, all or none
+``private``      folders and files that processes of one user hand each other
 """

@@ -88,6 +88,20 @@ def test_unwrapped_loss_gives_more_away() -> None:
     exceeds(audited(KNOWN[-1], "train_ghost.py", "--", "unwrapped", steps=1), "DPM103", move=5)
 
 
+def test_a_canary_shows_a_missing_clipping_that_no_example_shows(tmp_path: Path) -> None:
+    """Bounded activations and a mean: whatever an example is, it moves the sum by a tenth of C."""
+    script = UNFROZEN.replace("nn.ReLU", "nn.Tanh").replace("model[0].requires_grad_(False)\n", "")
+    (tmp_path / "train.py").write_text(script)
+    done = audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=1)
+    assert done.check("audit")["passed"] is True, done.stderr[-2000:]
+    assert done.report["audit"][0]["steps"][0]["move"] == pytest.approx(1, abs=2e-3)
+    loss = "nn.functional.cross_entropy(model(x), y)"
+    (tmp_path / "train.py").write_text(script.replace("criterion(model(x), y)", loss))
+    done = audited(KNOWN[-1], "train.py", cwd=tmp_path, steps=1)
+    exceeds(done, "DPM103", move=10)
+    assert "its gradient at the model's output" in done.check("audit")["detail"]
+
+
 def test_missing_noise_gives_everything_away(tmp_path: Path) -> None:
     source = (HERE / "train_hooks.py").read_text(encoding="utf-8")
     (tmp_path / "train.py").write_text(source.replace("import torch\n", f"import torch\n{NO_NOISE}", 1))

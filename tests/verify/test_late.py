@@ -65,6 +65,16 @@ def test_a_later_loss_that_joins_the_examples_is_tried_where_it_begins(
     assert done.report["engines"][0]["other_loss_from"] is None
 
 
+@pytest.mark.parametrize("large", [0.3, 0.0])
+def test_some_later_sums_are_held_to_the_oracle(tmp_path: Path, large: float) -> None:
+    penalty = f"{large} * (number > 5) * sum(p.square().sum() for p in model.parameters())"
+    edit = ("criterion(private(a), b)", f"(criterion(private(a), b) + {penalty})")
+    done = planted(tmp_path, edit, checks="parity")
+    assert done.failing == ({("parity-clipped-sum", "DPM107")} if large else set()), done.stderr[-2000:]
+    said = "(step 10)" if large else "over 2 logical steps, and in step 10, 20"
+    assert any(said in check["detail"] for check in done.report["checks"])
+
+
 def test_seeds_that_move_from_epoch_to_epoch_are_the_scripts_own(tmp_path: Path) -> None:
     seeded = "    for epoch in range(epochs):\n        torch.manual_seed(1000 + epoch)\n"
     done = planted(

@@ -209,12 +209,11 @@ def _audit(audit: dict[str, Any]) -> str:
         for step in audit["steps"]
     ]
     heads = ("Step", "Move, in C", "Sampling rate", "Guesses", "Wrong", "Gap shown, in standard deviations")
-    times = "" if audit["factor"] == 1 else f", its floats times {audit['factor']:g}"
     return (
         f"<section>\n<h2>An attack on the steps of private run {audit['engine'] + 1}</h2>\n"
-        f"<p>With example {audit['example']} of the data{times}, and without it: epsilon is at least "
-        f"{_figure(audit['epsilon_lower_bound'])} ({100 * audit['confidence']:g} % sure) at delta "
-        f"{audit['delta']:g}; the {escape(audit['accountant'])} accountant says "
+        f"<p>With example {audit['example']} of the data{escape(audit['changed'])}, and without it: epsilon "
+        f"is at least {_figure(audit['epsilon_lower_bound'])} ({100 * audit['confidence']:g} % sure) at "
+        f"delta {audit['delta']:g}; the {escape(audit['accountant'])} accountant says "
         f"{_figure(audit['epsilon_accountant'])}.</p>\n{_table(heads, rows)}\n</section>"
     )
 

@@ -30,10 +30,10 @@ def main(arguments: list[str]) -> int:
     # Imports leave no garbage, and looking for some takes a fifth of their time. The runs switch it on again.
     gc.disable()
     _own_package_importable()
-    from dpmigrate.runtime.run.private import write_whole
     from dpmigrate.runtime.run.processes.footprint import KEPT, taken_back
     from dpmigrate.runtime.run.processes.lifeline import follow_parent, interrupt
     from dpmigrate.runtime.run.request import Request
+    from dpmigrate.workspace.private import write_whole
 
     request_path, result_path, parent = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     signal.signal(signal.SIGINT, _interrupt_once)

@@ -19,20 +19,18 @@ from torch import Tensor
 class BackwardPass:
     """One backward pass through a private model with its hooks on, judged by the oracle.
 
-    ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain
-    tensor. ``count``: examples B. ``norms [B]``, ``param_norms [parameters, B]`` and ``expected [P]``
-    (the clipped sum at the optimizer's max grad norm) are the oracle's, None when ``reason`` says why
-    not. ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by (in hooks mode the
-    latter alone). ``rows``: per-example gradients, kept only until the step where C may still move.
-    ``direct``: size of the part of the gradient that does not pass through the model's output, relative
-    to the whole.
-    ``after [P]``: ``p.grad`` right after the second of the two passes, some of it after the steps that are
-    judged; ``weights [B]``: what that pass
-    multiplied each example by. ``first [P]``: the gradient of the first pass, kept in loops that make
-    both by hand. ``share [B]``: by how much each loss should be larger, where padding was averaged in.
-    ``rounding``: relative distance of the examples' gradients, added up, from the batch's.
-    ``broken``: examples whose own outputs or losses hold NaN or infinity. ``stepped_bare``: the wrapped
-    optimizer has used its gradient.
+    ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain tensor.
+    ``count``: examples B. ``norms [B]``, ``param_norms [parameters, B]`` and ``expected [P]`` (the clipped
+    sum at the optimizer's max grad norm) are the oracle's, None when ``reason`` says why not.
+    ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by (in hooks mode the latter alone).
+    ``rows``: per-example gradients, kept only until the step where C may still move. ``direct``: size of the
+    part of the gradient that does not pass through the model's output, relative to the whole. ``after [P]``:
+    ``p.grad`` right after the second of the two passes, some of it after the steps that are judged;
+    ``weights [B]``: what that pass multiplied each example by. ``first [P]``: the gradient of the first
+    pass, kept in loops that make both by hand. ``share [B]``: by how much each loss should be larger, where
+    padding was averaged in. ``rounding``: relative distance of the examples' gradients, added up, from the
+    batch's. ``broken``: examples whose own outputs or losses hold NaN or infinity. ``stepped_bare``: the
+    wrapped optimizer has used its gradient.
     """
 
     count: int = 0
@@ -155,22 +153,23 @@ class EngineRecord:
     ``left_out``: batches that got no step under the memory manager, ``shifted``: the steps since.
     ``own_clipping``: the optimizer's class where the project has written its clipping, else empty;
     ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together;
-    ``wrapped_after``: where torch's DistributedDataParallel was put around it.
-    ``unfollowed``: a loss went backward whose second pass could not be made for it.
-    ``late`` and ``frozen``: parameters that began or ceased to train after the DP optimizer was made.
-    ``precision`` is the dtype of the arithmetic (autocast's where it is on); ``padded``: embeddings with a
-    ``padding_idx``, ``batch_norms``: layers that normalise by the batch. ``loader``: the private loader, ""
-    where there is none, with ``loader_generator`` of the kind of ``generator``, ``population`` records,
-    ``poisson`` where each batch is a Poisson sample of them, and those that it has ``first_drawn``;
-    ``dropped_sampler``: the class of the sampler that it does not draw with; ``other_place``: where another
-    loader is iterated, ``backward`` where a loss first goes backward. ``raw`` are steps of the wrapped
-    optimizer, ``other`` of another one on this model, ``beside`` of one on parameters of other models that a
-    loss reaches together with this one, ``before`` those on the same data set before it was private;
-    ``moved``: how often parameters changed between steps by none. ``weighted``: the loss has class weights.
-    ``resumed``: (engine, rule) of an earlier run whose weights go on in this one. ``forgotten``: steps that
-    an accountant had counted and no longer has. ``epsilon``: what the script was told last, and at which
-    delta. ``otherwise``: the first step whose loss was made in another way than those of the steps that are
-    judged, 0 where there is none.
+    ``wrapped_after``: where torch's DistributedDataParallel was put around it. ``unfollowed``: a loss went
+    backward whose second pass could not be made for it. ``late`` and ``frozen``: parameters that began or
+    ceased to train after the DP optimizer was made. ``precision`` is the dtype of the arithmetic (autocast's
+    where it is on); ``padded``: embeddings with a ``padding_idx``, ``batch_norms``: layers that normalise by
+    the batch. ``loader``: the private loader, "" where there is none, with ``loader_generator`` of the kind
+    of ``generator``, ``population`` records, ``poisson`` where each batch is a Poisson sample of them, and
+    those that it has ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw
+    with; ``other_place``: where another loader is iterated, ``backward`` where a loss first goes backward.
+    ``raw`` are steps of the wrapped optimizer, ``other`` of another one on this model, ``beside`` of one on
+    parameters of other models that a loss reaches together with this one, ``before`` those on the same data
+    set before it was private; ``moved``: how often parameters changed between steps by none. ``weighted``:
+    the loss has class weights. ``resumed``: (engine, rule) of an earlier run whose weights go on in this
+    one, ``unheard``: of the last whose steps its accountant does not hold; ``begun``: a checksum of its
+    first weights. ``forgotten``: steps that an accountant had counted and no longer has. ``epsilon``: what
+    the script was told last, and at which delta. ``otherwise``: the first step whose loss was made in
+    another way than those of the steps that are judged, 0 where there is none. ``later``: some steps behind
+    ``steps``, by their numbers.
     """
 
     path: str
@@ -221,9 +220,12 @@ class EngineRecord:
     moved: int = 0
     weighted: bool = False
     resumed: tuple[int, str] | None = None
+    unheard: tuple[int, str] | None = None
+    begun: int = 0
     forgotten: int = 0
     otherwise: int = 0
     steps: list[LogicalStep] = field(default_factory=list)
+    later: dict[int, LogicalStep] = field(default_factory=dict)
     releases: list[Release] = field(default_factory=list)
 
     @property

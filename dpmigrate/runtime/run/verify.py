@@ -16,13 +16,14 @@ from dpmigrate.runtime.report_types import Check, ClippingReport, Engine
 from dpmigrate.runtime.run.experiments.audit import Auditor
 from dpmigrate.runtime.run.experiments.removal import Removal, Remover
 from dpmigrate.runtime.run.judging import audit_verdict, conduct, foreign, noise_verdicts, peers, verdicts
-from dpmigrate.runtime.run.places import folder_of, in_cell, is_library, shown_path, shown_place
+from dpmigrate.runtime.run.places import STARTED_IN, folder_of, in_cell, is_library, shown_path, shown_place
 from dpmigrate.runtime.run.processes import ranks
-from dpmigrate.runtime.run.processes.pins import other_than_pinned
 from dpmigrate.runtime.run.processes.plan import NoVerdict, Runner
+from dpmigrate.runtime.run.processes.which_opacus import script_folder
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.run.watching.state import RunSettings, Watch
+from dpmigrate.runtime.run.watching.state import MOST_JUDGED, RunSettings, Watch
+from dpmigrate.versions.judged import other_than_pinned
 
 NO_RUN = "no private run was seen: neither PrivacyEngine.make_private nor a DP optimizer was ever called"
 
@@ -49,6 +50,9 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
         label="the script as it is, noise off, against the oracle",
     )
     require_steps(script_run, steps, request)
+    if request.wants("accounting"):
+        with suppress(NoVerdict):  # another run may take too long
+            _trace_weights(runner, script_run)
     engines = max(1, sum(bool(e.steps) for e in script_run.engines))
     others = []
     if script_run.rank == 0:
@@ -105,7 +109,7 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     # Steps without noise are a verdict of their own; accountants that heard of no step raise when asked.
     far = any(len(e.steps) >= enough or e.steps_without_noise for e in record.engines)
     if record.outcome == "raised" and not far:
-        hints = [record.advice, other_than_pinned(request, opacus_version())]
+        hints = [record.advice, _pinned(request)]
         raise NoVerdict("; ".join([f"the script raised {record.error}", *(hint for hint in hints if hint)]))
     if trained:
         return
@@ -119,6 +123,23 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
     first = record.engines[0]
     where = f"engine made at {shown_place(first.path, first.line)}"
     raise NoVerdict(f"the script ended without one private step ({where}): what it printed may say why")
+
+
+def _trace_weights(runner: Runner, script_run: RunRecord) -> None:
+    """Find runs whose first weights come from an earlier run in whatever way: noise in that moves them."""
+    engines, begun = script_run.engines, [e.begun for e in script_run.engines]
+    doubtful = [i for i, e in enumerate(engines) if e.unheard and begun.index(e.begun) == i][:MOST_JUDGED]
+    if not doubtful or script_run.world > 1 or any(e.resumed for e in engines):
+        return
+    settings = RunSettings(1, quiet=False, keep_vectors=False, engines=doubtful[-1] + 1)
+    noisy = runner.run(settings, seed=runner.request.seed, label="the noise left on").engines
+    for i in (i for i in doubtful if i < len(noisy) and noisy[i].releases):
+        own, other = engines[i].releases[0], noisy[i].releases[0]
+        # What was drawn at random up to there is the same: only what was trained makes the difference.
+        alike = own.generator_state == other.generator_state and begun[0] == noisy[0].begun
+        if alike and begun[i] != noisy[i].begun:
+            engines[i].resumed = engines[i].unheard
+            return
 
 
 def _at_the_median(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:
@@ -214,7 +235,8 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
     # A later step whose loss is made in another way may join the examples as none of the first does.
     right = {c.engine for c in result if c.passed} & set(proved)
-    later = {i: e.otherwise for i in right if _is_near(e := script_run.engines[i])}
+    far = {i: (e := script_run.engines[i]).otherwise * min(s.seconds for s in e.steps) for i in right}
+    later = {i: script_run.engines[i].otherwise for i in right if 0 < far[i] < NEAR}
     for number in sorted(set(later.values())):
         with suppress(NoVerdict):  # it takes too long
             there = removed(number, number)
@@ -227,10 +249,6 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     return result + [
         c for i in trained if i in removals for c in conduct.written(script_run.engines[i], removals[i], i)
     ]
-
-
-def _is_near(engine: EngineRecord) -> bool:
-    return 0 < engine.otherwise * min((s.seconds for s in engine.steps), default=NEAR) < NEAR
 
 
 def _audit(
@@ -285,7 +303,7 @@ def report(request: Request, script_run: RunRecord, checks: list[Check]) -> dict
         "command": request.command,
         "seed": request.seed,
         "opacus_folder": _vendored(),
-        "pinned": other_than_pinned(request, body["opacus"]),
+        "pinned": _pinned(request),
         "private_runs": _private_runs(request, script_run),
         "nothing_private": any(e.releases and not any(r.sigma for r in e.releases) for e in engines),
     }
@@ -346,6 +364,11 @@ def _private_runs(request: Request, script_run: RunRecord) -> dict[str, Any]:
         "script": script_run.outcome,
         "error": "; ".join(part for part in (script_run.error, script_run.advice) if part),
     }
+
+
+def _pinned(request: Request) -> str | None:
+    folder = Path(script_folder(request)).resolve()
+    return other_than_pinned(folder, opacus_version(), shown_path, STARTED_IN)
 
 
 def _vendored() -> str | None:

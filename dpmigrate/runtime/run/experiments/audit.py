@@ -21,7 +21,7 @@ from torch import Tensor
 from dpmigrate.runtime.run.experiments.audit_bound import Guesses
 from dpmigrate.runtime.run.experiments.held import HeldBounds
 from dpmigrate.runtime.run.experiments.removal import noise_bound
-from dpmigrate.runtime.run.experiments.snapshots import ABSENT, PRESENT, BatchChange, Prober, Snapshot, number
+from dpmigrate.runtime.run.experiments.snapshots import BatchChange, Kind, Prober, Snapshot, number
 from dpmigrate.runtime.run.records import LogicalStep
 from dpmigrate.runtime.run.watching.engines import LiveEngine
 from dpmigrate.runtime.run.watching.generators import reseeded
@@ -37,8 +37,11 @@ DRAW_SECONDS = 5.0
 MOST_TRIED = 32
 """Examples of a batch that are tried for the worst."""
 
-FACTORS = (50.0, -50.0, 1000.0)
-"""What the floats of some examples are multiplied by as well: whoever owns an example may hand in any."""
+FACTORS = (50.0, -50.0, 1000.0, math.inf)
+"""What the floats of some examples are multiplied by as well: whoever owns an example may hand in any. The
+infinite one stands for a canary: the gradient at the model's output is multiplied instead, by LOUD."""
+
+LOUD = 1e4
 
 SHIFTED = (
     "the loop draws random numbers that depend on how many examples there are (a permutation, or by Python, "
@@ -97,7 +100,27 @@ class Auditor(Prober):
         """Watch the samplers, and the noise."""
         super().install()
         self.bounds.install()
-        self.watch.before_noise = self.before_noise
+        self.watch.before_noise, self.watch.at_forward = self.before_noise, self._sing
+
+    def _sing(self, given: list[Tensor], outputs: list[Any]) -> None:
+        """In a probe with a canary: make its gradient as large as no clipping lets through."""
+        if self.canary is None or self.probing is None or math.isfinite(self.probing.factor):
+            return
+        place, size, own = self.canary
+        row = given[0][place : place + 1].flatten() if given and given[0].dim() else None
+        # A collate function may have put the example elsewhere.
+        if (
+            row is None
+            or not own
+            or row.numel() != own[0].numel()
+            or not torch.equal(row, own[0].flatten().to(row))
+        ):
+            return
+        for output in outputs:
+            if output.shape[:1] == (size,) and list(output.shape).count(size) == 1:
+                times = torch.ones(size, *[1] * (output.dim() - 1)).to(output)
+                times[place] = LOUD
+                output.register_hook(times.mul)
 
     def hold(self) -> None:
         """Also give this probe the clipping norms of the step."""
@@ -168,8 +191,8 @@ class Auditor(Prober):
 
     def _both(self, snapshot: Snapshot, example: int, factor: float) -> tuple[Tensor, Tensor] | str:
         """The value without and with an example, or why it cannot be had."""
-        absent = self.probe(snapshot, BatchChange(ABSENT, example))
-        present = self.probe(snapshot, BatchChange(PRESENT, example, factor))
+        absent = self.probe(snapshot, BatchChange(Kind.ABSENT, example))
+        present = self.probe(snapshot, BatchChange(Kind.PRESENT, example, factor))
         if absent is None or present is None:
             return "the loop fails without or with the example"
         if absent.held != present.held or -1 in (absent.held, present.held):
@@ -195,7 +218,9 @@ class Auditor(Prober):
             for present, guesses in enumerate((attacked.absent, attacked.present)):
                 # No two runs, steps or private runs see the same noise.
                 draws = 1 + (((self.seed * 64 + audit.engine) * 64 + step) * 64 + turn) * 2 + present
-                change = BatchChange((ABSENT, PRESENT)[present], audit.example, audit.factor, draws % 2**31)
+                change = BatchChange(
+                    (Kind.ABSENT, Kind.PRESENT)[present], audit.example, audit.factor, draws % 2**31
+                )
                 seen = self.probe(snapshot, change)
                 if seen is None:
                     attacked.problem = "the loop fails when its noise is drawn again"

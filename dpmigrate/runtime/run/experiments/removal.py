@@ -13,20 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dpmigrate.runtime.run.experiments.snapshots import (
-    ALL,
-    FEWER,
-    FIRST_HALF,
-    REPLACED,
-    SECOND_HALF,
-    TURNED,
-    WITHOUT,
-    WRITTEN,
-    BatchChange,
-    Probed,
-    Prober,
-    Snapshot,
-)
+from dpmigrate.runtime.run.experiments.snapshots import BatchChange, Kind, Probed, Prober, Snapshot
 from dpmigrate.runtime.run.figures import relative
 from dpmigrate.runtime.run.watching.engines import LiveEngine
 from dpmigrate.runtime.run.watching.graph import flatten
@@ -116,16 +103,16 @@ class Remover(Prober):
         self.watch.before_value = self.before_value
 
     def offer(self, batch: Any) -> Any:
-        """The batch that a sampler yields, tried from the first step on."""
+        """The batch that a sampler yields, tried from the first step on, and not behind one made again."""
         made = max((len(e.steps) for e in self.watch.record.engines), default=0)
-        return super().offer(batch) if made + 1 >= self.first else batch
+        return super().offer(batch) if self.stepped is None and made + 1 >= self.first else batch
 
     def before_value(self, engine: LiveEngine, value: Tensor) -> None:
         """End a probe, or run the probes of this step."""
         place = self.watch.record.engines.index(engine.record)
         if self.probing is not None:
             self.go_on()
-            if self.probing.kind != WRITTEN:
+            if self.probing.kind != Kind.WRITTEN:
                 self.leave(value, engine.shape)
             self._step_as_it_was(engine)
             return
@@ -167,16 +154,16 @@ class Remover(Prober):
         self.stepped = engine
 
     def go_on(self) -> None:
-        """Behind such a step: end the probe, leaving the parameters as they are now."""
+        """Before the next step after such a one, or at the end: leave the parameters as they are now."""
         if self.stepped is not None:
             self.leave(flatten([*self.stepped.params, *self.stepped.beside.values()]), [])
 
     def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor, own: int) -> None:
         """Replace some examples where the step itself does not notice: do the parameters?"""
         torch.save(value, self._value_path)
-        whole = self.probe(snapshot, BatchChange(WRITTEN, -1))
+        whole = self.probe(snapshot, BatchChange(Kind.WRITTEN, -1))
         for index in sorted({0, snapshot.size // 2, snapshot.size - 1}):
-            other = self.probe(snapshot, BatchChange(WRITTEN, index))
+            other = self.probe(snapshot, BatchChange(Kind.WRITTEN, index))
             if whole is None or other is None:
                 return
             result.written = max(result.written or 0.0, relative(other.value[:own], whole.value[:own]))
@@ -191,7 +178,7 @@ class Remover(Prober):
         donors = (0, snapshot.size - 1)
         worst = 0.0
         for donor in donors if self.steps == 1 else donors[number % 2 :][:1]:
-            halves = (BatchChange(kind, donor) for kind in (FIRST_HALF, SECOND_HALF, ALL))
+            halves = (BatchChange(kind, donor) for kind in Kind.HALVES)
             probes = self._probe_three(snapshot, halves)
             if not probes:
                 return worst or math.inf
@@ -201,11 +188,11 @@ class Remover(Prober):
 
     def _count(self, snapshot: Snapshot, result: Removal, whole: Tensor, bound: float) -> None:
         """Leave out one third of the batch, another, then both: what each takes away adds up as well."""
-        probes = self._probe_three(snapshot, map(BatchChange, FEWER))
+        probes = self._probe_three(snapshot, map(BatchChange, Kind.FEWER))
         gap = gap_of(whole, [p.value for p in probes]) if probes else 0.0
         if gap > EXACT * bound:
             # What is drawn by a generator of the script's own goes by the row, and by no number of rows.
-            turned = self.probe(snapshot, BatchChange(TURNED))
+            turned = self.probe(snapshot, BatchChange(Kind.TURNED))
             result.replaced = turned is None or float((whole - turned.value).norm()) > gap / 4
         result.counted = None if result.replaced else gap / bound
 
@@ -221,11 +208,11 @@ class Remover(Prober):
             result.moves.append((0, float(whole.norm()) / bound))
             return
         if not result.replaced:
-            result.moves = self._probe_each(snapshot, result, WITHOUT, whole, bound)
+            result.moves = self._probe_each(snapshot, result, Kind.WITHOUT, whole, bound)
             if not result.moves or result.worst[1] <= 1 or result.coupled:
                 return
         # Where a missing example shifts the random draws of the others, a replaced one does not.
-        result.replacements = self._probe_each(snapshot, result, REPLACED, whole, bound)
+        result.replacements = self._probe_each(snapshot, result, Kind.REPLACED, whole, bound)
 
     def _probe_each(
         self, snapshot: Snapshot, result: Removal, kind: int, whole: Tensor, bound: float

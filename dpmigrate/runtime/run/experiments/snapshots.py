@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import math
 import os
 import random
 import select
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.model_copy import NoDropout
 from dpmigrate.runtime.run.experiments.held import HeldDraws
 from dpmigrate.runtime.run.processes.lifeline import end_group, follow_parent
@@ -34,25 +36,26 @@ from dpmigrate.runtime.run.watching.state import Watch
 PATIENCE = 60.0
 """Seconds that one probe may take."""
 
-WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN, QUIT = range(10)
-"""What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
-place; with the examples of one half, or all, replaced by copies of the example that is named; without
-any of the data's example that is named, or with it at the end of the batch; with another in its place (none
-for -1), and on after the step, which is given the noisy value of the batch as it is."""
 
-FEWER = tuple(range(10, 13))
-"""Without every third example, without another third, and without both."""
+class Kind:
+    """What a snapshot is asked to run on with: the batch as it is; without an example; with another in its
+    place; with the examples of one half, or all, replaced by copies of the example that is named; without
+    any of the data's example that is named, or with it at the end of the batch; with another in its place
+    (none for -1), and on after the step, which is given the noisy value of the batch as it is; ``FEWER``:
+    without every third example, another third, and both; ``TURNED``: the first of them at the end."""
 
-TURNED = 13
-"""The same examples, the first of them at the end."""
+    WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN, QUIT, TURNED = range(11)
+    HALVES = (FIRST_HALF, SECOND_HALF, ALL)
+    FEWER = (11, 12, 13)
+
 
 _FORM = "iqdi"
 
 
 class BatchChange(NamedTuple):
     """How a batch is changed: one of the kinds above, for an example (its place in the batch; in the data
-    for ABSENT and PRESENT), its floats multiplied by ``factor``. ``draws``: a number for each run that is
-    to draw noise, 0 for one that ends before."""
+    for ABSENT and PRESENT), its floats multiplied by ``factor`` where that is finite. ``draws``: a number for
+    each run that is to draw noise, 0 for one that ends before."""
 
     kind: int
     example: int = 0
@@ -96,7 +99,7 @@ class Snapshot:
     def end(self) -> None:
         """Let the process go."""
         with suppress(BrokenPipeError):
-            os.write(self.commands, struct.pack(_FORM, *BatchChange(QUIT)))
+            os.write(self.commands, struct.pack(_FORM, *BatchChange(Kind.QUIT)))
         os.close(self.commands)
         os.close(self.answers)
         os.waitpid(self.process, 0)
@@ -118,6 +121,7 @@ class Prober:
         self.probing: BatchChange | None = None
         self.state = 0
         self.draws = HeldDraws()
+        self.canary: tuple[int, int, list[Tensor]] | None = None
 
     def install(self) -> None:
         """Watch the samplers; make what is random about an example depend on that example alone."""
@@ -144,7 +148,6 @@ class Prober:
     def offer(self, batch: Any) -> Any:
         """The batch that a sampler yields; in a probe, without the example that is to be left out."""
         if self.probing is not None:
-            self.go_on()
             # Nothing was drawn between the batch and its step: with the changed one the loop made none.
             os._exit(1)
         if self._all_done():
@@ -160,7 +163,7 @@ class Prober:
         if self.snapshot is not None:
             return batch
         assert self.probing is not None
-        if self.probing.kind in (ABSENT, PRESENT):
+        if self.probing.kind in (Kind.ABSENT, Kind.PRESENT):
             self.hold()
         self.state = random_digest()
         return changed_batch(list(batch), self.probing.kind, self.probing.example)
@@ -170,7 +173,7 @@ class Prober:
         self.draws.__enter__()  # type: ignore[no-untyped-call]
 
     def go_on(self) -> None:
-        """The loop goes on, or ends, in a probe that did not end at its step."""
+        """The loop ends in a probe that did not end at its step."""
 
     def end(self) -> None:
         """The script is over: let the last sleeping fork go; a probe that gets here has failed."""
@@ -197,7 +200,7 @@ class Prober:
         if snapshot is None:
             said = "its batches do not come from a torch DataLoader"
             return "the batch of that step is empty" if self.empty else said
-        base = self.probe(snapshot, BatchChange(WHOLE))
+        base = self.probe(snapshot, BatchChange(Kind.WHOLE))
         if base is None:
             return "the loop could not be run again from where its batch was drawn"
         if not bool((base.value - value).norm() <= 1e-3 * base.value.norm() + 1e-9 * bound):
@@ -227,8 +230,8 @@ class Prober:
         while True:
             asked = os.read(commands, struct.calcsize(_FORM))
             whole = len(asked) == struct.calcsize(_FORM)
-            change = BatchChange(*struct.unpack(_FORM, asked)) if whole else BatchChange(QUIT)
-            if change.kind == QUIT:
+            change = BatchChange(*struct.unpack(_FORM, asked)) if whole else BatchChange(Kind.QUIT)
+            if change.kind == Kind.QUIT:
                 os._exit(0)
             snapshot = os.getpid()
             probe = os.fork()
@@ -269,7 +272,7 @@ class Prober:
             return original(fetcher, batch)
         change = self.probing
         self.draws.batch = len(batch)
-        scaled = change is not None and change.kind == PRESENT and change.factor != 1
+        scaled = change is not None and change.kind == Kind.PRESENT and change.factor != 1
         if hasattr(fetcher.dataset, "__getitems__"):
             if not scaled:
                 return original(fetcher, batch)
@@ -277,32 +280,36 @@ class Prober:
         else:
             examples = _each_alike(fetcher.dataset, batch)
         if scaled and change is not None:
-            places = [place for place, index in enumerate(batch) if number(index) == change.example]
-            for place in places:
-                examples[place] = multiplied(examples[place], change.factor)
+            self.canary = None
+            for place in (place for place, index in enumerate(batch) if number(index) == change.example):
+                self.canary = (place, len(batch), tensors_in(examples[place]))
+                if math.isfinite(change.factor):
+                    examples[place] = multiplied(examples[place], change.factor)
         return fetcher.collate_fn(examples)
 
 
 def changed_batch(batch: list[Any], kind: int, index: int) -> list[Any]:
     """The indices of a batch, changed as a snapshot is asked to."""
-    if kind == WRITTEN:
-        kind = WHOLE if index < 0 else REPLACED
-    if kind == WITHOUT:
+    if kind == Kind.WRITTEN:
+        kind = Kind.WHOLE if index < 0 else Kind.REPLACED
+    if kind == Kind.WITHOUT:
         return batch[:index] + batch[index + 1 :]
-    if kind == REPLACED:
+    if kind == Kind.REPLACED:
         return [*batch[:index], batch[(index + len(batch) // 2) % len(batch)], *batch[index + 1 :]]
-    if kind == TURNED:
+    if kind == Kind.TURNED:
         return batch[1:] + batch[:1]
-    if kind in FEWER:
-        left = {place % 3 for place in range(3)} - ({0, 1} if kind == FEWER[2] else {FEWER.index(kind)})
+    if kind in Kind.FEWER:
+        left = {place % 3 for place in range(3)} - (
+            {0, 1} if kind == Kind.FEWER[2] else {Kind.FEWER.index(kind)}
+        )
         return [here for place, here in enumerate(batch) if place % 3 in left]
-    if kind in (FIRST_HALF, SECOND_HALF):
+    if kind in (Kind.FIRST_HALF, Kind.SECOND_HALF):
         # A physical batch has examples of both halves; pairs that one split keeps together the other parts.
         side = [place if index == 0 else place * (place + 1) // 2 for place in range(len(batch))]
         return [batch[index] if s % 2 == kind % 2 else here for s, here in zip(side, batch, strict=True)]
-    if kind in (ABSENT, PRESENT):
-        return [here for here in batch if number(here) != index] + [index] * (kind == PRESENT)
-    return [batch[index]] * len(batch) if kind == ALL else batch
+    if kind in (Kind.ABSENT, Kind.PRESENT):
+        return [here for here in batch if number(here) != index] + [index] * (kind == Kind.PRESENT)
+    return [batch[index]] * len(batch) if kind == Kind.ALL else batch
 
 
 def number(index: Any) -> int | None:

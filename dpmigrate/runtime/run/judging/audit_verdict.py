@@ -85,8 +85,11 @@ def audit_judged(
     draws, wrong = sum(step.drawn for step in audit.steps), worst.absent.wrong + worst.present.wrong
     if not draws:
         return no(worst.problem or "no noise could be drawn again")
+    times = f" (its floats times {worst.factor:g})" if worst.factor != 1 else ""
+    times = times if math.isfinite(worst.factor) else " (its gradient at the model's output made very large)"
     body |= {
         "example": worst.example,
+        "changed": times,
         "factor": worst.factor,
         "accountant": claim.mechanism,
         "epsilon_accountant": claim.epsilon,
@@ -95,7 +98,6 @@ def audit_judged(
         "steps": [a.to_dict() for a in attacks],
     }
     named = [c.rule for c in checks if c.engine == index and c.passed is False and c.rule]
-    times = "" if worst.factor == 1 else f", its floats times {worst.factor:g},"
     detail = (
         f"epsilon is at least this much ({100 * (1 - DOUBT):g} % sure), and at most that much by what the "
         f"{claim.mechanism} accountant was told of {claim.steps} step{'s' * (claim.steps != 1)} (delta "

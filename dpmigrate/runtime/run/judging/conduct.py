@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 from dpmigrate.runtime.report_types import Check
 from dpmigrate.runtime.run.experiments.removal import Removal
 from dpmigrate.runtime.run.figures import step_error
-from dpmigrate.runtime.run.judging.naming import CHANGED, late, run_named
+from dpmigrate.runtime.run.judging.naming import CHANGED, fault, late, run_named
+from dpmigrate.runtime.run.judging.verdicts import limit_for
 from dpmigrate.runtime.run.records import EngineRecord, RunRecord
 
 REUSED = 0.2
@@ -43,6 +45,15 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
         if changed:
             detail = f"{what} ({_steps(changed)})"
             faults.append(Check("parity-clipped-sum", False, None, None, rule, index, detail))
+    later = replace(engine, steps=list(engine.later.values()))
+    limit = limit_for(later)
+    for number, step in engine.later.items():
+        error = step_error(step, step) or 0.0
+        if limit < error < math.inf:
+            named, said = fault(later, step, limit)
+            said = f"{said} (step {number})"
+            faults.append(Check("parity-clipped-sum", False, error, limit, named, index, said))
+            break
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
         last = releases[moved[-1] - 1]

@@ -23,6 +23,7 @@ CHANGED = {
         "zero-grad-before-step: the gradients were cleared between backward() and step(): noise is all that "
         "is left"
     ),
+    "DPM118": "hooks-left-disabled: a step without a backward pass that clips",
     "DPM109": (
         "gradient-changed-before-step: p.grad was changed between backward() and step(), after clipping"
     ),
@@ -39,10 +40,10 @@ def unclipped(engine: EngineRecord, step: LogicalStep) -> BackwardPass | None:
 
 def fault(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str]:
     """(rule id or None, sentence) for a logical step whose value is not the oracle's clipped sum."""
-    for name in (_loss, _late, _norm, _padding, _weights, _moving_bound, _passes, _layers, _accumulation):
+    for name in (_loss, _norm, _padding, _weights, _moving_bound, _passes, _layers, _accumulation):
         named = name(engine, step, limit)
-        if named is not None:
-            return named
+        if named is not None or engine.late:
+            return named or ("DPM119", late(engine))
     return None, "the value that receives the noise is not the clipped sum"
 
 
@@ -93,10 +94,6 @@ def _norm(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | 
     rule = "DPM116" if noised != engine.asked_norm else None
     name = "clip-schedule: " if rule else ""
     return rule, f"{name}the model clips at {used:g}, while the noise is scaled by {noised:g}"
-
-
-def _late(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str | None, str] | None:
-    return ("DPM119", late(engine)) if engine.late else None
 
 
 def run_named(run: RunRecord, index: int) -> str:
@@ -187,7 +184,7 @@ def _passes(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
             )
         if not batch.backwards and step.value is not None and float(step.value.norm()) > 0:
             if batch.hooks_off:
-                return "DPM118", "hooks-left-disabled: a step without a backward pass that clips"
+                return "DPM118", CHANGED["DPM118"]
             return None, "a step without a backward pass of the private model that clips"
         for backward in batch.backwards:
             if batch.received is None or backward.after is None or backward.expected is None:

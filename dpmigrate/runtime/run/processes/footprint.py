@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dpmigrate.report.layout import clean
-from dpmigrate.runtime.run.private import is_private, write_whole
+from dpmigrate.workspace.private import is_private, write_whole
 
 LARGEST, MOST, NAMED = 20_000_000, 20_000, 5
 """Bytes of a file that is put back or taken away (what is larger is data), files below the folder, and new

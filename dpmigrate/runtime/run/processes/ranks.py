@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 
-from dpmigrate.runtime.run.private import is_private, write_whole
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.request import Request
+from dpmigrate.workspace.private import is_private, write_whole
 
 VERDICT = "verdict"
 """The file that rank 0 leaves once it has its verdict; the launcher ends all ranks when one ends early."""

@@ -106,8 +106,9 @@ def _together(own: RunRecord, other: RunRecord) -> RunRecord:
     for engine in other.engines:
         for release in engine.releases:
             release.accounted = [(who + accountants, m, rate) for who, m, rate in release.accounted]
-        if engine.resumed is not None:
-            engine.resumed = (engine.resumed[0] + runs, engine.resumed[1])
+        for name in ("resumed", "unheard"):
+            if (earlier := getattr(engine, name)) is not None:
+                setattr(engine, name, (earlier[0] + runs, earlier[1]))
     outcome = other.outcome if other.outcome in ("stopped", "timed out") else own.outcome
     return replace(
         own,

@@ -7,10 +7,10 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from dpmigrate.runtime.run.private import write_whole
+from dpmigrate.runtime.run.watching.digest import tensor_digest
 from dpmigrate.runtime.run.watching.patching import family, wrap_method
+from dpmigrate.workspace.private import write_whole
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.run.watching.engines import LiveEngine
@@ -49,7 +49,8 @@ class AccountantWatcher:
         original(accountant, *args, **kwargs)
         if not any(accountant is a for a in self.watch.accountants):
             self.watch.accountants.append(accountant)
-            self.watch.record.accountants.append(_mechanism(accountant))
+            mechanism = getattr(type(accountant), "mechanism", None)
+            self.watch.record.accountants.append(str(mechanism()) if callable(mechanism) else "prv")
 
     def _told(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = original(accountant, *args, **kwargs)
@@ -86,11 +87,6 @@ class AccountantWatcher:
         return candidates[-1] if candidates else None
 
 
-def _mechanism(accountant: Any) -> str:
-    name = getattr(type(accountant), "mechanism", None)
-    return str(name()) if callable(name) else "prv"
-
-
 def steps_of(accountant: Any) -> int:
     """How many steps an accountant holds; 0 where it does not say."""
     history = getattr(accountant, "history", None)
@@ -100,37 +96,19 @@ def steps_of(accountant: Any) -> int:
 
 
 def goes_on(watch: Watch, engine: LiveEngine) -> None:
-    """Note where the weights of this run, before its first step, are those of an earlier run.
+    """Before the first step: note the last run of such weights whose steps this accountant does not hold.
 
-    Nothing is noted where its accountant still holds their steps.
+    Its weights go on in this one where they are the same; where something was made of them, by a server's
+    average or an optimizer of its own, another run of the script tells .
     """
-    weights = engine.some_weights()
-    earlier = [
-        (place, e, e.first_weights, e.weights)
-        for place, e in enumerate(watch.engines.values())
-        if e is not engine and e.record.releases and e.first_weights is not None and e.weights is not None
-    ]
-    earlier = [run for run in earlier if run[3].shape == weights.shape][-16:]
-    if not earlier or weights.numel() < 8 * len(earlier):
-        return
-    places, runs, begun, ended = zip(*earlier, strict=True)
-    used = _made_of(weights, torch.stack(begun, dim=1), torch.stack(ended, dim=1))
+    record, weights = engine.record, engine.some_weights()
+    record.begun = tensor_digest([weights])
     held = max((steps_of(a) for a in watch.accountants if a is engine.accountant), default=-1)
-    if used is not None and held < len(runs[used].record.releases):
-        engine.record.resumed = (places[used], "DPM310" if watch.loaded > runs[used].loaded else "DPM304")
-
-
-def _made_of(weights: Tensor, begun: Tensor, ended: Tensor) -> int | None:
-    """The last of the runs, a column each of first and last weights, that these weights go on from.
-
-    They do where they lie nearer to a mix of last and first weights than those runs have moved: an average
-    over clients is one, of which a server may go a part, or further by its momentum.
-    """
-    # Where others have begun at these very weights, that says nothing of where they come from.
-    others = begun[:, (begun != weights.unsqueeze(1)).any(dim=0)]
-    moves, basis = ended - begun, torch.cat([ended, others], dim=1)
-    mix = torch.linalg.lstsq(basis, weights.unsqueeze(1), driver="gelsd").solution
-    used = [run for run, share in enumerate(mix.flatten().tolist()[: moves.shape[1]]) if abs(share) > 0.01]
-    moved = float(moves[:, used].norm(dim=0).min()) if used else 0.0
-    near = float((basis @ mix - weights.unsqueeze(1)).norm()) <= 0.02 * moved
-    return used[-1] if moved and near else None
+    for place, earlier in enumerate(watch.engines.values()):
+        ended = earlier.weights
+        if earlier is engine or ended is None or ended.shape != weights.shape:
+            continue
+        if held < len(earlier.record.releases):
+            record.unheard = (place, "DPM310" if watch.loaded > earlier.loaded else "DPM304")
+            if torch.equal(ended, weights) and earlier.record.begun != record.begun:
+                record.resumed = record.unheard

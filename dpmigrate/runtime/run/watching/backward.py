@@ -143,11 +143,11 @@ class BackwardWatcher:
         for engine in engines:
             assert engine.module is not None
             own = {id(p) for p in engine.module.parameters()}
-            if ids & own and self.watch.judges(engine):
+            if ids & own and self.watch.judges(engine) and not engine.later:
                 others = (t for t in reached if isinstance(t, Parameter) and id(t) not in own)
                 engine.beside.update((id(p), p) for p in others)
                 engine.losses.add(made)
-            elif ids & own and made not in engine.losses:
+            elif ids & own and made not in engine.losses and not engine.record.otherwise:
                 engine.record.otherwise = len(engine.record.releases) + 1
 
     def _only_watched(self, engine: LiveEngine) -> bool:

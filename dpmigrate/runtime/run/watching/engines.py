@@ -59,15 +59,15 @@ class LiveEngine:
     """One DP optimizer with its module, what is pending for it, and the record that it fills.
 
     ``share`` is what the last wrapped loss should be multiplied by (see ``losses.padding_counted``);
-    ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number
-    of examples behind each signal of the memory manager, in order (None for another's signal); ``taken``
-    counts those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many
-    it was ahead of its steps at the last one, ``ahead`` at the first of this epoch, ``waited``: steps since
-    it was further. ``called``: examples that the model was called with since the last step, ``shape`` that
-    of one. ``told``: what accountants heard before the first release. ``weights`` are some
-    of the parameters after the last step, ``first_weights`` before the first. ``beside``: parameters of other
-    models, by id, that a loss has reached together with those of this one; ``losses``: how the losses of the
-    steps that are judged were made.
+    ``first_pass`` the output gradients of the last backward pass with the hooks on. ``flags``: the number of
+    examples behind each signal of the memory manager, in order (None for another's signal); ``taken`` counts
+    those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many it was
+    ahead of its steps at the last one, ``ahead`` at the first of this epoch, ``waited``: steps since it was
+    further. ``called``: examples that the model was called with since the last step, ``shape`` that of one.
+    ``told``: what accountants heard before the first release. ``weights`` are some of the parameters after
+    the last step. ``beside``: parameters of other models, by id, that a loss has reached together with those
+    of this one; ``losses``: how the losses of the steps that are judged were made; ``later``: the step at
+    hand lies behind them, and is judged as well.
     """
 
     optimizer: Any
@@ -95,10 +95,10 @@ class LiveEngine:
     accountant: Any = None
     told: list[tuple[int, float, float]] = field(default_factory=list)
     weights: Tensor | None = None
-    first_weights: Tensor | None = None
     loaded: int = 0
     beside: dict[int, nn.Parameter] = field(default_factory=dict)
     losses: set[int] = field(default_factory=set)
+    later: bool = False
 
     def __post_init__(self) -> None:
         self.params: list[nn.Parameter] = list(self.optimizer.params)

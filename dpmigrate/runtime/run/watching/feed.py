@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass
 class Feed:
-    """The batches of one private training run. ``sampler`` is what its private loader draws with.
+    """The batches of one private training run. ``sampler`` is what its loader draws with, from ``data``.
 
     ``waiting``: sizes of private batches that were delivered and not used yet. ``last``: the tensors of the
     last batch that was private (True) and of the last that was not. ``used``: what each call of the model
@@ -24,6 +24,7 @@ class Feed:
     """
 
     sampler: Any = None
+    data: Any = None
     waiting: deque[int] = field(default_factory=deque)
     others: int = 0
     latest: str = ""

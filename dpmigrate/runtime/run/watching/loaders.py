@@ -93,7 +93,7 @@ class LoaderWatcher:
 def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
     """Note the loader that ``make_private`` returned for the one that it was given."""
     record = engine.record
-    engine.feed.sampler = _drawn_by(returned)
+    engine.feed.sampler, engine.feed.data = _drawn_by(returned), getattr(returned, "dataset", None)
     record.loader, record.poisson = type(returned).__name__, _poisson(engine.feed.sampler)
     with suppress(TypeError, AttributeError):
         record.population = len(returned.dataset)

@@ -142,7 +142,9 @@ class OptimizerWatcher:
             left = batch.backwards[-1].after if batch.backwards else None
             if self.watch.holds_to_oracle(engine):
                 batch.received = flat_gradients(engine.params)
-            elif left is not None and relative(received := engine.some_gradients(), left) > FIT:
+            elif left is None:
+                batch.changed = "DPM118" * batch.hooks_off
+            elif relative(received := engine.some_gradients(), left) > FIT:
                 batch.changed = "DPM109" if bool(received.any()) else "DPM108"
         return original(optimizer, *args, **kwargs)
 
@@ -203,11 +205,11 @@ class OptimizerWatcher:
         multiplier = float(getattr(optimizer, "_adjusted_noise_multiplier", optimizer.noise_multiplier))
         wrapper = engine.module.wrapper if engine.module is not None else None
         weights = engine.some_weights()
-        if engine.first_weights is None:
-            engine.first_weights = weights
+        if not record.releases:
             accounting.goes_on(self.watch, engine)
         elif engine.weights is not None and not torch.equal(weights, engine.weights):
             record.moved += 1
+            warm_up.brought_in(self.watch, engine)
         # Distributed optimizers know these only once they are made.
         record.adds_noise = getattr(optimizer, "rank", 0) == 0
         record.processes = getattr(optimizer, "world_size", 1)

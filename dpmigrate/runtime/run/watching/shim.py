@@ -161,6 +161,8 @@ class Shim:
         dimension = 0 if getattr(private.wrapper, "batch_first", True) else 1
         sizes = [t.shape[dimension] for t in given if t.dim() > dimension]
         outputs = [t for t in tensors_in(output) if t.requires_grad]
+        if self.watch.at_forward is not None:
+            self.watch.at_forward(given, outputs)
         if any(transformed(t) for t in [*given, *outputs]):
             # Inside vmap or grad there is no graph of the batch that could be followed later.
             if engine is not None:

@@ -18,6 +18,10 @@ MOST_JUDGED = 8
 """Private training runs of one script whose first steps are recorded in full; more are only watched."""
 
 
+LATER = (10, 20, 50, 100, 200, 500, 1000)
+"""Steps behind those that are judged which are held to the oracle as well."""
+
+
 class StopTraining(BaseException):
     """Raised inside ``optimizer.step()`` once enough was seen; no ``except Exception`` catches it."""
 
@@ -56,7 +60,8 @@ class Watch:
     ``before_value`` is called with an engine and the flat value that is about to receive noise,
     ``before_noise`` before that with the engine and the call that adds it;
     ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
-    ``at_end`` once the script is over. ``loaded`` counts what the script has read by ``torch.load``.
+    ``at_end`` once the script is over, ``at_forward`` with what a private model is given and returns.
+    ``loaded`` counts what the script has read by ``torch.load``.
     ``feeding``: the data set of the batch that was delivered last; ``trained``: what was trained before it
     was private, by the parameter's id.
     ``folder`` is shared by all runs of the script; None in a process that it has started.
@@ -76,6 +81,7 @@ class Watch:
         self.before_noise: Callable[[LiveEngine, Callable[[], Any]], None] | None = None
         self.instead: Mapping[int, Tensor] = {}
         self.at_end: Callable[[], None] | None = None
+        self.at_forward: Callable[[list[Tensor], list[Tensor]], None] | None = None
         self.accountants: list[Any] = []
         self.loaded: int = 0
         self.feeding: Any = None
@@ -91,9 +97,8 @@ class Watch:
 
     def judges(self, engine: LiveEngine) -> bool:
         """Whether the step at hand is one of those that are recorded in full."""
-        return len(engine.record.steps) < self.settings.steps and (
-            self.record.engines.index(engine.record) < MOST_JUDGED
-        )
+        early = len(engine.record.steps) < self.settings.steps
+        return (early or engine.later) and self.record.engines.index(engine.record) < MOST_JUDGED
 
     def holds_to_oracle(self, engine: LiveEngine) -> bool:
         """Whether the step at hand is one that the oracle judges."""
@@ -109,8 +114,13 @@ class Watch:
         if self.judges(engine):
             if self.settings.keep_vectors:
                 step.after = engine.flat_parameters()
-            engine.record.steps.append(step)
-            self._replay(engine)
+            if engine.later:
+                engine.record.later[len(engine.record.releases)] = step
+            else:
+                engine.record.steps.append(step)
+                self._replay(engine)
+        behind = self.settings.watch > 0 and len(engine.record.steps) >= self.settings.steps
+        engine.later = behind and len(engine.record.releases) + 1 in LATER
         engine.digest = 0
         engine.weights = engine.some_weights()
         self._maybe_stop()
@@ -130,8 +140,8 @@ class Watch:
 
     def _maybe_stop(self) -> None:
         now = time.perf_counter()
-        begun = [e for e in self.record.engines if e.steps]
-        done = [e for e in begun if len(e.steps) >= self.settings.steps]
+        begun = [e for e in self.record.engines if e.releases]
+        done = [e for e in begun if len(e.releases) >= self.settings.steps]
         if len(done) < len(begun):
             return
         first = self._quota_met is None

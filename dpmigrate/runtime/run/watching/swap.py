@@ -76,7 +76,7 @@ def install_swap(watch: Watch) -> None:
             live.record.asked_multiplier = kwargs.get("noise_multiplier")
             if isinstance(results, tuple):
                 loaders.made_private(live, kwargs.get("data_loader"), results[-1])
-                warm_up.look_back(watch, live, getattr(results[-1], "dataset", None))
+                warm_up.look_back(watch, live)
         return results
 
     def with_epsilon(original: Any, engine: Any, /, *args: Any, **kwargs: Any) -> Any:

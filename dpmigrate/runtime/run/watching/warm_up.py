@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from dpmigrate.runtime.run.places import user_place
@@ -37,10 +38,22 @@ def stepped(watch: Watch, optimizer: Any) -> None:
         watch.trained[id(p)] = Trained(p, p._version, watch.feeding, optimizer, steps)
 
 
-def look_back(watch: Watch, engine: LiveEngine, data: Any) -> None:
+def look_back(watch: Watch, engine: LiveEngine) -> None:
     """Note where a model that is made private comes from steps on this very data set, untouched since."""
-    past: list[Trained | None] = [watch.trained.get(id(p)) for p in engine.params]
-    for trained in past:
-        if trained and trained.data is data and trained.version == trained.parameter._version:
+    for trained in _untouched(watch, engine):
+        if any(trained.parameter is p for p in engine.params):
             raw = trained.optimizer is engine.optimizer.original_optimizer
             engine.record.before, engine.record.before_rule = trained.steps, "DPM120" if raw else "DPM123"
+
+
+def brought_in(watch: Watch, engine: LiveEngine) -> None:
+    """Note where a private model was given the weights that such steps have made of a copy of it."""
+    made = [t for t in _untouched(watch, engine) if not any(t.parameter is p for p in engine.params)]
+    if made and all(any(torch.equal(t.parameter, p) for t in made) for p in engine.params):
+        engine.record.other = made[-1].steps
+
+
+def _untouched(watch: Watch, engine: LiveEngine) -> list[Trained]:
+    """What was trained on this run's data set without privacy, and written by nothing else since."""
+    data, trained = engine.feed.data, list(watch.trained.values())
+    return [t for t in trained if data is not None and t.data is data and t.version == t.parameter._version]
