@@ -139,7 +139,6 @@ def _trace_weights(runner: Runner, script_run: RunRecord) -> None:
         alike = own.generator_state == other.generator_state and begun[0] == noisy[0].begun
         if alike and begun[i] != noisy[i].begun:
             engines[i].resumed = engines[i].unheard
-            return
 
 
 def _at_the_median(runner: Runner, script_run: RunRecord, checks: list[Check], engines: int) -> list[Check]:

@@ -103,7 +103,7 @@ class Remover(Prober):
         self.watch.before_value = self.before_value
 
     def offer(self, batch: Any) -> Any:
-        """The batch that a sampler yields, tried from the first step on, and not behind one made again."""
+        """The batch that a sampler yields, tried from the first step on, and not after one made again."""
         made = max((len(e.steps) for e in self.watch.record.engines), default=0)
         return super().offer(batch) if self.stepped is None and made + 1 >= self.first else batch
 

@@ -67,7 +67,7 @@ class LiveEngine:
     ``told``: what accountants heard before the first release. ``weights`` are some of the parameters after
     the last step. ``beside``: parameters of other models, by id, that a loss has reached together with those
     of this one; ``losses``: how the losses of the steps that are judged were made; ``later``: the step at
-    hand lies behind them, and is judged as well.
+    hand may come after them, and is judged as well.
     """
 
     optimizer: Any

@@ -19,7 +19,7 @@ MOST_JUDGED = 8
 
 
 LATER = (10, 20, 50, 100, 200, 500, 1000)
-"""Steps behind those that are judged which are held to the oracle as well."""
+"""Steps after those that are judged which are held to the oracle as well."""
 
 
 class StopTraining(BaseException):
@@ -114,13 +114,12 @@ class Watch:
         if self.judges(engine):
             if self.settings.keep_vectors:
                 step.after = engine.flat_parameters()
-            if engine.later:
-                engine.record.later[len(engine.record.releases)] = step
-            else:
+            if len(engine.record.steps) < self.settings.steps:
                 engine.record.steps.append(step)
                 self._replay(engine)
-        behind = self.settings.watch > 0 and len(engine.record.steps) >= self.settings.steps
-        engine.later = behind and len(engine.record.releases) + 1 in LATER
+            else:
+                engine.record.later[len(engine.record.releases)] = step
+        engine.later = self.settings.watch > 0 and len(engine.record.releases) + 1 in LATER
         engine.digest = 0
         engine.weights = engine.some_weights()
         self._maybe_stop()
