@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -37,6 +35,7 @@ from dpmigrate.analysis.source.modules import ModuleInfo, Modules
 from dpmigrate.analysis.source.speaking import leading_to_makers, speaks_of_opacus
 from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
+from dpmigrate.workspace.stack import room_for_trees
 
 _LOADED = (calls, exceptions, expressions, flow, operators, patterns, statements, strings)
 """Importing these registers their handlers."""
@@ -44,8 +43,6 @@ library.load()
 
 MAX_CALLERS = 150
 """Modules beyond the telling ones that are read for the arguments which they call with."""
-MAX_FRAMES = 6_000
-"""How deep its own functions may call one another: five for each ``elif``, about twelve for each call."""
 
 
 class FileTexts(Protocol):
@@ -193,21 +190,10 @@ def analyse(
     modules: Modules, groups: Iterable[Group], known: Mapping[Group, InterpretedPart] = MappingProxyType({})
 ) -> Program:
     """Interpret each group of modules, as :func:`groups_of` found them, but for those that are ``known``."""
-    with _deep_enough():
+    with room_for_trees():
         return Program(
             modules, [known.get(group) or _part_or_failure(modules, group.entries) for group in groups]
         )
-
-
-@contextmanager
-def _deep_enough() -> Iterator[None]:
-    """Room on Python's stack for what people write: each ``elif`` stands in the one before it."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, MAX_FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def _part_or_failure(modules: Modules, entries: Sequence[str]) -> InterpretedPart:

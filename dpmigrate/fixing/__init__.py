@@ -28,9 +28,11 @@ from dpmigrate.model import NOT_ANALYSED, Strategy
 from dpmigrate.project.opening import open_project
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
+from dpmigrate.workspace.stack import room_for_trees
 from dpmigrate.workspace.transaction import remove_left_over
 
 
+@room_for_trees()
 def fix(
     paths: Sequence[str | Path] = (".",),
     *,

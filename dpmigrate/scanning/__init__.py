@@ -23,6 +23,7 @@ from dpmigrate.scanning.parts import TOGETHER, Part, parts_of
 from dpmigrate.scanning.shares import Share, Told, each, join, usable_cores
 from dpmigrate.workspace.discover import discover
 from dpmigrate.workspace.settings import Settings, given_settings
+from dpmigrate.workspace.stack import room_for_trees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,7 @@ def _nobody(done: int, total: int) -> None:
     """Hears how far a scan is where nobody asks."""
 
 
+@room_for_trees()
 def scan(
     paths: Sequence[str | Path] = (".",),
     *,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from dpmigrate.model import CutShort, Finding, NotAnalysed, Run, Span, Suppressed
 from dpmigrate.project.opening import free_what_was_let_go, let_go
+from dpmigrate.workspace.stack import room_for_trees
 
 if TYPE_CHECKING:
     from dpmigrate.project import Project
@@ -85,7 +86,8 @@ def _done(part: Any) -> Any:
     assert _task is not None
     project, work = _task
     free_what_was_let_go()
-    answer = work(project.afresh(), part)  # what is kept with it would be lost with this process
+    with room_for_trees():
+        answer = work(project.afresh(), part)  # what is kept with it would be lost with this process
     let_go(part.size)
     return answer
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.workspace.errors import Unparsable
 from dpmigrate.workspace.source import Source
+from dpmigrate.workspace.stack import room_for_rendering
 
 if TYPE_CHECKING:
     import libcst
@@ -64,7 +65,8 @@ def parse(source: Source) -> libcst.Module:
     try:
         module = parsed(source.python, code)
         if suspicious:
-            _ = module.code
+            with room_for_rendering():
+                _ = module.code
     except libcst.ParserSyntaxError as error:
         if refusal is not None:
             raise Unparsable(f"syntax error: {refusal.reason}", refusal.line) from error
