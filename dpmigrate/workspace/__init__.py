@@ -7,6 +7,7 @@
 ``source``, ``notebook``, ``notebook_json``, ``magics``, ``export``, ``written``   a file as Python, and back
 ``core_patch``   the file that ``fix --strategy patch`` puts into a project, known again
 ``parse``, ``pieces``   text to a LibCST tree, which is imported here alone, when a file is parsed
+``stack``        room for trees that are deep
 ``suppressions`` ignore comments
 ``stretches``    where two texts differ
 ``errors``       what can go wrong with files

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import libcst as cst
 import pytest
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from dpmigrate.analysis.source import positions
 from dpmigrate.analysis.source.positions import _BLANK, Positions
 
 ROOT = Path(__file__).parents[2]
@@ -48,3 +50,19 @@ def test_of_real_code(path: Path) -> None:
 def test_a_node_of_another_tree_has_none() -> None:
     with pytest.raises(KeyError):
         Positions(cst.parse_module("x"))[cst.parse_module("x").body[0]]
+
+
+def test_an_interrupt_is_no_error_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = cst.parse_module("if a:\n    def f(b):\n        return [b]\n")
+    told = positions._Counting.add_token
+    for moment in range(12):
+        left = iter(range(moment))
+
+        def interrupted(self: positions._Counting, value: str, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            told(self, value)
+
+        monkeypatch.setattr(positions._Counting, "add_token", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Positions(module)

@@ -108,7 +108,9 @@ class _Syntactic:
     def __enter__(self) -> None:
         self.start = self.state.offset
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None:  # as where somebody interrupts: the nodes in it have no range yet
+            return
         ranges = self.state.ranges
         start = self.start if self.start_node is None else ranges[id(self.start_node)] >> _SHIFT
         end = self.state.offset if self.end_node is None else ranges[id(self.end_node)] & _LAST
