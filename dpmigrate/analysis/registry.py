@@ -125,7 +125,8 @@ tensors>`` (left, right), a difference or quotient of such; ``<given to a module
 (what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a
 framework>`` (receiver, result): a method that nothing in the project calls returned; ``<given to a private
 model>`` (model, *arguments); ``<one of several>`` (key, what): a dict is asked for a key that it may have,
-and the same stands for what each of its others has.
+and the same stands for what each of its others has; ``<text of parts>`` (*parts, result): an f-string, for
+which what is returned stands unless it is empty.
 """
 METHODS: dict[tuple[str, str], MethodHandler] = {}
 ATTRIBUTES: dict[tuple[str, str], AttributeHandler] = {}

@@ -246,14 +246,23 @@ def _written_by_this_run(s: Subject) -> Tri:
     event = s.event
     if not isinstance(event, WeightsResumed):
         return False
-    here = [e for e in s.run.happened(WeightsSaved) if e.path is not None and e.path == event.path]
+    written = list(s.run.happened(WeightsSaved))
+    here = [e for e in written if (e.path is not None and e.path == event.path) or _one_file(e, event)]
     if here:
         another = all(e.by_another for e in here)
         return s.unsure("the run that writes it may be on other records") if another else True
-    alike = any(event.key in e.keys for e in s.run.happened(WeightsSaved))
+    alike = [e for e in written if event.key in e.keys]
+    if any(event.may_be(e) for e in (written if event.looked_up and not event.key else alike)):
+        return s.unsure("the file may be another than those that are written here")
     if not alike or not any(e.file == event.file for e in s.run.happened(OptimizerResumed)):
         return False
     return s.unsure("the file may be another than the one that is written here")
+
+
+def _one_file(written: WeightsSaved, read: WeightsResumed) -> bool:
+    """Whether two paths are put together of the same, with something that the program names."""
+    named = any(isinstance(piece, str) for piece in read.pieces)
+    return named and not read.looked_up and written.pieces == read.pieces
 
 
 @fact

@@ -179,6 +179,8 @@ def _of_one_series(s: Subject) -> Tri:
     if not isinstance(s.event, EpsilonsCombined):
         return False
     s.notes["combined"] = s.event.how
+    if s.event.series and s.event.parts:
+        return s.unsure("it may be told as what one of these times has cost")
     return s.event.series
 
 

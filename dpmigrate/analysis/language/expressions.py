@@ -205,7 +205,7 @@ def _lambda(ip: Interpreter, node: cst.Lambda) -> Value:
 def _comprehension(ip: Interpreter, node: cst.ListComp) -> Value:
     mutable = not isinstance(node, cst.GeneratorExp)
     made = _comprehended(ip, node.for_in, lambda: ip.evaluate(node.elt))
-    if made.items is not None and not node.for_in.ifs and node.for_in.inner_for_in is None:
+    if made.items is not None and node.for_in.inner_for_in is None:
         return of(Seq(made.items, None, mutable))
     return of(Seq(None, made.each(), mutable))
 
@@ -224,7 +224,7 @@ def _dict_comprehension(ip: Interpreter, node: cst.DictComp) -> Value:
         return of(Seq((ip.evaluate(node.key), ip.evaluate(node.value))))
 
     entries = _comprehended(ip, node.for_in, entry)
-    each_known = entries.items is not None and not node.for_in.ifs and node.for_in.inner_for_in is None
+    each_known = entries.items is not None and node.for_in.inner_for_in is None
     pairs = entries.items if each_known and entries.items is not None else (entries.each(),)
     rest: list[Value] = []
     for row in (atom.items for pair in pairs for atom in pair.atoms if isinstance(atom, Seq)):
@@ -252,11 +252,29 @@ def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value
     items = worth_unrolling(ip, source)
     if items is None:
         return Seq(None, _for_each(ip, clause, iterate(ip, source, clause.iter), body))
-    made = []
+    made, sure = [], True
     for index, item in enumerate(items):
         with ip.inside(clause, index):
-            made.append(_for_each(ip, clause, item, body))
-    return Seq(tuple(made))
+            kept = _is_kept(ip, clause, item)
+            sure = sure and kept is not None
+            if kept is not False:
+                made.append(_for_each(ip, clause, item, body))
+    return Seq(tuple(made)) if sure else Seq(None, join_all(made))
+
+
+def _is_kept(ip: Interpreter, clause: cst.CompFor, item: Value) -> bool | None:
+    """Whether the conditions of a comprehension keep an item; None where that cannot be told."""
+    if not clause.ifs or clause.inner_for_in is not None:
+        return True
+    ip.loops.append(Turn(ip.origin(clause)))
+    try:
+        assign_target(ip, clause.target, item)
+        outcomes = [narrowing.narrow(ip, condition.test) for condition in clause.ifs]
+    finally:
+        ip.loops.pop()
+    if not all(outcome.true.possible for outcome in outcomes):
+        return False
+    return True if not any(outcome.false.possible for outcome in outcomes) else None
 
 
 def _for_each(ip: Interpreter, clause: cst.CompFor, element: Value, body: Callable[[], Value]) -> Value:

@@ -112,7 +112,7 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
     if measured is not None:
         return measured
     result = computed(ip, node, [left, right], compute)
-    if name in ("Add", "Multiply", "Divide", "Modulo"):
+    if name in ("Add", "Subtract", "Multiply", "Divide", "Modulo"):
         given = registry.CallInfo(node, [left, right, result], name=name)
         return registry.tell_hooks(ip, "<arithmetic>", given) or result
     return result

@@ -63,9 +63,11 @@ def _text(literal: str) -> str | bytes:
 @expression(cst.FormattedString)
 def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
     parts: list[Value] = []
+    given: list[Value] = []
     for part in node.parts:
         if isinstance(part, cst.FormattedStringText):
             parts.append(const(part.value))
+            given.append(parts[-1])
         elif isinstance(part, cst.FormattedStringExpression):
             value = ip.evaluate(part.expression)
             spec = part.format_spec[0] if part.format_spec else None
@@ -75,7 +77,10 @@ def _formatted(ip: Interpreter, node: cst.FormattedString) -> Value:
                 )
             plain = part.format_spec is None and part.conversion in (None, "s") and part.equal is None
             parts.append(value if plain else opaque(ip, node, [value]))
-    return computed(ip, node, parts, _joined, "formatted string") if parts else const("")
+            given.append(value)
+    made = computed(ip, node, parts, _joined, "formatted string") if parts else const("")
+    told = registry.CallInfo(node, [*given, made], name="f-string")
+    return registry.tell_hooks(ip, "<text of parts>", told) or made
 
 
 def _joined(*parts: Any) -> str:

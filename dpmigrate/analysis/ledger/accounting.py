@@ -37,6 +37,8 @@ class EpsilonsCombined(Event):
     series: bool
     apart: bool = False
     """Whether the runs that spent them are known to train on data sets of their own."""
+    parts: bool = False
+    """Whether each is what was spent between two times, of which only the sum says anything."""
 
 
 @dataclass(frozen=True, slots=True)

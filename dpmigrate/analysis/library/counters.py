@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const
-from dpmigrate.analysis.domain.values import NOTHING, Value, const
+from dpmigrate.analysis.domain.values import NOTHING, Bound, Function, Value, const
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every, names_in
 
@@ -23,12 +23,38 @@ def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None
         return ip.evaluate(divisor)
     given = argument_for(ip, test)
     if given is None:
-        return None
+        return _returned_after(ip, test)
     inner = ip.frames.pop()
     try:
         return comes_round_after(ip, given)
     finally:
         ip.frames.append(inner)
+
+
+def _returned_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None:
+    """The same of a test that a function of the program makes for it: ``if turn.tick():``.
+
+    What it counts to is looked up at the object that has the method; anything else but a number is unknown.
+    """
+    call = test.expression if isinstance(test, cst.UnaryOperation) else test
+    if not isinstance(call, cst.Call):
+        return None
+    for atom in ip.evaluate(call.func).atoms:
+        function = atom.function if isinstance(atom, Bound) else atom
+        body = function.node.body if isinstance(function, Function) else None
+        last = body.body[-1] if isinstance(body, cst.IndentedBlock) else None
+        returned = last.body[-1] if isinstance(last, cst.SimpleStatementLine) else None
+        divisor = _divisor(returned.value) if isinstance(returned, cst.Return) and returned.value else None
+        if divisor is None:
+            continue
+        if (
+            isinstance(divisor, cst.Attribute)
+            and isinstance(atom, Bound)
+            and names_in(divisor.value) == {"self"}
+        ):
+            return ip.read(atom.receiver, divisor.attr.value) or ip.unknown(divisor, "what is counted to")
+        return ip.evaluate(divisor) if isinstance(divisor, cst.Integer) else ip.unknown(divisor, "counted to")
+    return None
 
 
 def argument_for(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpression | None:

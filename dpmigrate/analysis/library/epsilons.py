@@ -56,6 +56,8 @@ class _Spent:
     total: bool = False
     weighted: bool = False
     """Whether it was multiplied with something, as with a number of examples."""
+    part: bool = False
+    """Whether it is what was spent from one time to another."""
 
 
 def _known(ip: Interpreter) -> dict[Hashable, _Spent]:
@@ -130,6 +132,9 @@ def _computed(ip: Interpreter, info: CallInfo) -> Value:
     elif info.name == "Multiply":
         for one in (*held, *_among(ip, right)):
             _known(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))
+    elif info.name == "Subtract" and _among(ip, right):
+        for one in held:
+            _known(ip).update(dict.fromkeys(_symbols(result), replace(one, part=True)))
     elif info.name == "Divide" and _counts(right) and not _is_a_share(ip, info.node):
         totals = [one for one in held if one.total and (one.weighted or not _is_a_sum(ip, info.node))]
         if totals:
@@ -308,7 +313,8 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
     open_ones = {None, *(run.argument("data_loader").only for run in runs)}
     apart = len(runs) > 1 and len(records - open_ones) == len(runs)
     for run in runs:
-        ip.happen(run, EpsilonsCombined(ip.at(node), how, series, apart))
+        parts = all(one.part for one in held)
+        ip.happen(run, EpsilonsCombined(ip.at(node), how, series, apart, parts))
 
 
 def _tell_of_reports(ip: Interpreter) -> None:

@@ -80,6 +80,9 @@ def _fit(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         if not isinstance(model, Obj) or not _is_lightning(model):
             continue
         ip.store.set(model, "trainer", of(e.atom))
+        if data := info.argument(3, "datamodule"):
+            ip.store.set(e.atom, "datamodule", data)
+        _set_up_data(ip, info)
         for name, parameters in _CALLED.items():
             if name == "on_train_start" and _has(ip, model, "training_step") is not None:
                 path = ip.path
@@ -103,18 +106,28 @@ def _passed(ip: Interpreter, trainer: Atom, info: CallInfo, parameter: str) -> V
     return const("fit") if parameter == "stage" else ip.unknown(info.node, parameter)
 
 
+def _data_of(ip: Interpreter, info: CallInfo) -> Obj | None:
+    """The data module that ``fit`` is given, under its own name or in the place of the loaders."""
+    for given in (info.argument(1, "train_dataloaders").only, info.argument(3, "datamodule").only):
+        if isinstance(given, Obj) and _has(ip, given, "train_dataloader") is not None:
+            return given
+    return None
+
+
+def _set_up_data(ip: Interpreter, info: CallInfo) -> None:
+    """What ``fit`` does first: the data module makes its data."""
+    data = _data_of(ip, info)
+    for name, given in (("prepare_data", []), ("setup", [const("fit")])):
+        if data is not None and _has(ip, data, name) is not None:
+            call_method(ip, data, name, CallInfo(info.node, given, name=name))
+
+
 def _batches(ip: Interpreter, model: Obj, info: CallInfo) -> Value:
     """What ``fit`` goes over: the loaders that it is given, those of the data module, or the model's own."""
-    given = info.argument(1, "train_dataloaders")
-    data = info.argument(3, "datamodule").only
-    if given and given.only != Const(None):
-        data = data if _has(ip, given.only, "train_dataloader") is None else given.only
-        if data is None:
-            return given
-    owner = data if _has(ip, data, "train_dataloader") is not None else model
-    assert isinstance(owner, Obj)
-    if owner != model and _has(ip, owner, "setup") is not None:
-        call_method(ip, owner, "setup", CallInfo(info.node, [const("fit")], name="setup"))
+    given, data = info.argument(1, "train_dataloaders"), _data_of(ip, info)
+    if given and given.only != Const(None) and given.only is not data:
+        return given
+    owner = data or model
     if _has(ip, owner, "train_dataloader") is None:
         return NOTHING
     return call_method(ip, owner, "train_dataloader", CallInfo(info.node, name="train_dataloader"))

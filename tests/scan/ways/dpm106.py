@@ -76,4 +76,32 @@ with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer
         "criterion(net(x + 0.1), y).backward()",
         "criterion(net(x + 0.1), y)",
     ),
+    Pair(
+        "DPM106",
+        "turns-that-an-object-counts",
+        HEAD
+        + """
+class Turns:
+    def __init__(self, every):
+        self.every, self.made = every, 0
+
+    def over(self):
+        self.made += 1
+        return self.made % self.every == 0
+
+
+net = nn.Linear(16, 4)
+turns = Turns(FACT)
+"""
+        + GHOST_GIVEN.replace("CRITERION", "nn.CrossEntropyLoss")
+        + """
+for x, y in loader:
+    criterion(net(x), y).backward()
+    if turns.over():
+        optimizer.step()
+        optimizer.zero_grad()
+""",
+        "4",
+        "1",
+    ),
 )

@@ -167,4 +167,45 @@ for x, y in Ahead(FACT):
         "public",
         "private",
     ),
+    Pair(
+        "DPM301",
+        "loader-of-a-data-module-asked-for-again",
+        HEAD
+        + """
+import lightning
+
+
+class Records(lightning.LightningDataModule):
+    def setup(self, stage):
+        self.records = data()
+
+    def train_dataloader(self):
+        return DataLoader(self.records, batch_size=32)
+
+
+class Net(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(16, 4)
+
+    def configure_optimizers(self):
+        self.net, optimizer, loader = PrivacyEngine().make_private(
+            module=self.net,
+            optimizer=torch.optim.SGD(self.net.parameters(), lr=0.1),
+            data_loader=self.trainer.datamodule.train_dataloader(),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+        FACT
+        return optimizer
+
+    def training_step(self, batch, number):
+        return F.cross_entropy(self.net(batch[0]), batch[1])
+
+
+lightning.Trainer(max_epochs=3).fit(Net(), datamodule=Records())
+""",
+        "print(len(loader))",
+        "self.trainer.datamodule.train_dataloader = lambda: loader",
+    ),
 )

@@ -150,4 +150,52 @@ with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer
         "if turns % 4 == 0:\n            optimizer.step()",
         "optimizer.step()\n        if turns % 4 == 0:\n            print(turns)",
     ),
+    Pair(
+        "DPM302",
+        "loop-left-before-the-step-in-each-of-several-epochs",
+        HEAD
+        + HOOKS
+        + """
+import itertools
+
+done = 0
+for epoch in itertools.count():
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for x, y in batches:
+            if done >= 20:
+                break
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            done += 1
+    if FACT:
+        break
+""",
+        "epoch == 2",
+        "done >= 20 or epoch == 2",
+    ),
+    Pair(
+        "DPM302",
+        "case-of-no-records",
+        HEAD
+        + HOOKS
+        + """
+def step(batch):
+    x, y = batch
+    match len(x):
+        case 0:
+            FACT
+        case _:
+            pass
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+
+
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    print([step(batch) for batch in batches])
+""",
+        "return",
+        "print('empty')",
+    ),
 )

@@ -131,4 +131,34 @@ def main(given):
         "False",
         "isinstance(given, DPDataLoader)",
     ),
+    Pair(
+        "DPM308",
+        "batches-out-of-tensors-that-a-call-made",
+        HEAD
+        + """
+def batches(x, y):
+    rows = torch.randperm(len(x))
+    for start in range(0, len(x), 32):
+        yield x[rows[start : start + 32]], y[rows[start : start + 32]]
+
+
+x, y = torch.randn(512, 16), torch.randint(0, 4, (512,))
+public, labels = torch.randn(512, 16), torch.randint(0, 4, (512,))
+net, engine = nn.Linear(16, 4), PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(TensorDataset(x, y), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for some, wanted in FACT:
+    optimizer.zero_grad()
+    F.cross_entropy(net(some), wanted).backward()
+    optimizer.step()
+print(engine.get_epsilon(1e-5))
+""",
+        "batches(x, y)",
+        "batches(public, labels)",
+    ),
 )

@@ -162,4 +162,58 @@ print(engine.get_epsilon(1e-6))
         'net.load_state_dict(torch.load("last.ckpt")["module_state_dict"])',
         'engine.load_checkpoint(path="last.ckpt", module=net, optimizer=optimizer)',
     ),
+    *(
+        Pair(
+            "DPM310",
+            f"file-{name}",
+            HEAD
+            + f"""
+import glob
+from pathlib import Path
+
+
+def main(folder, run, before):
+    net, engine = nn.Linear(16, 4), PrivacyEngine()
+    path = Path(folder) / run
+    FACT
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=64),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for epoch in range(3):
+        for x, y in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+        torch.save({{"net": net._module.state_dict()}}, {written})
+    return engine.get_epsilon(1e-5)
+""",
+            f"net.load_state_dict(torch.load({wrong})['net'])",
+            f"net.load_state_dict(torch.load({right})['net'])",
+        )
+        for name, written, wrong, right in (
+            (
+                "below-the-folder-of-another-run",
+                "path / 'last.pt'",
+                "Path(folder) / before / 'last.pt'",
+                "Path(before) / 'last.pt'",
+            ),
+            ("by-a-text", "f'{folder}/last.pt'", "folder + '/last.pt'", "f'{folder}/public.pt'"),
+            (
+                "that-was-looked-up",
+                "path / f'{epoch:03d}.pt'",
+                "sorted(path.glob('*.pt'))[-1]",
+                "sorted(path.glob('public*.pt'))[-1]",
+            ),
+            (
+                "by-a-pattern",
+                "f'{folder}/epoch_{epoch}.pt'",
+                "sorted(glob.glob(f'{folder}/epoch_*.pt'))[-1]",
+                "sorted(glob.glob(f'{before}/epoch_*.pt'))[-1]",
+            ),
+        )
+    ),
 )

@@ -116,6 +116,12 @@ def _first_skip(body: Sequence[cst.CSTNode], bound: _Bound, ways: tuple[str, ...
             for body_of_branch, holds in _branches(statement):
                 for skip in _first_skip(body_of_branch, bound, outright):
                     yield replace(skip, tests=((statement.test, holds), *skip.tests))
+        elif isinstance(statement, cst.Match) and _is_size(statement.subject, bound):
+            for case in statement.cases:
+                how = _left_by(case.body) if _is_nothing(case) else None
+                if how in ways:
+                    yield Skip(case, how)
+                    return
         if _takes(statement):
             return
         for assign in _assignments(statement):
@@ -139,16 +145,26 @@ def _after(assign: cst.Assign, bound: _Bound) -> _Bound:
 
 def _skips(node: cst.If, bound: _Bound) -> Literal["continue", "break", "if", "return"] | None:
     if _tells(node.test, bound, _EMPTY, negated=True):
-        last = _last(node.body)
-        if isinstance(last, cst.Continue) and not _takes(node.body):
-            return "continue"
-        if isinstance(last, cst.Break) and not _takes(node.body):
-            return "break"
-        if isinstance(last, cst.Return) and not _takes(node.body):
-            return "return"
-    elif _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _steps(node.body, bound):
+        return _left_by(node.body)
+    if _tells(node.test, bound, _FULL, negated=False) and node.orelse is None and _steps(node.body, bound):
         return "if"
     return None
+
+
+def _left_by(body: cst.BaseSuite) -> Literal["continue", "break", "return"] | None:
+    """How what stands around some statements is left by the last of them, where none takes a step."""
+    last = _last(body)
+    if _takes(body):
+        return None
+    if isinstance(last, cst.Continue):
+        return "continue"
+    return "break" if isinstance(last, cst.Break) else "return" if isinstance(last, cst.Return) else None
+
+
+def _is_nothing(case: cst.MatchCase) -> bool:
+    """Whether a case is that of the number 0."""
+    value = case.pattern.value if isinstance(case.pattern, cst.MatchValue) else None
+    return case.guard is None and isinstance(value, cst.Integer) and int(value.value, 0) == 0
 
 
 def _last(body: cst.BaseSuite) -> cst.CSTNode | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import libcst as cst
@@ -21,7 +22,7 @@ from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.registry import CallInfo, function, method
-from dpmigrate.analysis.source.tree import contains, every
+from dpmigrate.analysis.source.tree import assigned_in, contains, every, names_in
 from dpmigrate.analysis.training import entries_of_kind
 
 
@@ -99,7 +100,7 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
                 tested = guard_of_tests(ip, skip)
                 if tested is not None:
                     there = replace(ip.at(node, guard | tested), origin=ip.origin(skip.node))
-                    last = _ends_all(ip, node)
+                    last = _ends_all(ip, node, skip)
                     ip.happen(run, BatchSkipped(there, skip.how, skip.empty, last, skip.stepped))
         else:
             parts.append(iterate(ip, Value((entry,)), node).guarded(entry.guard))
@@ -122,15 +123,29 @@ def guard_of_tests(ip: Interpreter, skip: Skip) -> Guard | None:
     return assumed
 
 
-def _ends_all(ip: Interpreter, iterated: cst.CSTNode) -> bool:
-    """Whether the loops around the one over a managed loader are left as well, or there are none."""
-    return not ip.loops or any(
-        isinstance(part, (cst.Break, cst.Return))
-        for turn in ip.loops[-1:]
-        for statement in getattr(turn.loop.node, "body", cst.IndentedBlock([])).body
-        if not contains(statement, iterated)
-        for part in every(statement)
-    )
+def _ends_all(ip: Interpreter, iterated: cst.CSTNode, skip: Skip) -> bool:
+    """Whether the loop around the one over a managed loader is left as well, or there is none.
+
+    One that is left for a reason of its own (``if epoch == 9: break``) goes on where the inner one was left.
+    """
+    if not ip.loops:
+        return True
+    body = getattr(ip.loops[-1].loop.node, "body", cst.IndentedBlock([])).body
+    inner = [statement for statement in body if contains(statement, iterated)]
+    tested = names_in(skip.node.test) if isinstance(skip.node, cst.If) else set()
+    told = tested.union(*(name.split(".") for statement in inner for name in assigned_in(statement)))
+    return any(_leaves(statement, told) for statement in body if not any(statement is one for one in inner))
+
+
+def _leaves(statement: cst.CSTNode, told: Set[str]) -> bool:
+    """Whether a statement leaves the loop, always or by a test of what the loop inside has to do with."""
+    if isinstance(statement, cst.If):
+        by_itself = not told & names_in(statement.test) and not any(
+            isinstance(part, (cst.Call, cst.Attribute)) for part in every(statement.test)
+        )
+        if by_itself:
+            return False
+    return any(isinstance(part, (cst.Break, cst.Return)) for part in every(statement))
 
 
 def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, External, Obj
+from dpmigrate.analysis.domain.atoms import Const, External, Obj, Params, Tensor
 from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.attributes import get_attribute
@@ -64,8 +64,13 @@ def _reduce(ip: Interpreter, info: CallInfo) -> Value:
             return summed
     items = exact_items(ip, info.argument(1, "iterable"))
     start = info.argument(2, "initial")
-    rest = [*([start] if start else []), *(items or ())]
-    if items is None or not 0 < len(rest) <= MAX_FOLDED:
+    rest = [*([start] if start else []), *items] if items is not None else []
+    if items is None:
+        # Of tensors whose number is not known two stand for all: what they are made of is in the result.
+        element = iterate(ip, info.argument(1, "iterable"), info.node)
+        if element.entries and all(isinstance(a, (Params, Tensor)) for a in element.atoms):
+            rest = [start or element, element]
+    if not 0 < len(rest) <= MAX_FOLDED:
         return ip.unknown(info.node, "result of reduce")
     folded = rest[0]
     for number, item in enumerate(rest[1:]):

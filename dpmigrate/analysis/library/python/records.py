@@ -1,11 +1,12 @@
-"""Named tuples that a call makes; those that a class statement makes are records of the project."""
+"""Named tuples that a call makes, and the fields of records, which a class statement of the project makes."""
 
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
-from dpmigrate.analysis.domain.values import Entry, Seq, Value, of
+from dpmigrate.analysis.domain.values import Class, Entry, Seq, Value, const, of
 from dpmigrate.analysis.language.assignment import parts_in_order
+from dpmigrate.analysis.language.classes import is_record, record_fields
 from dpmigrate.analysis.registry import CallInfo, function, method
 
 
@@ -27,6 +28,21 @@ def _fields(value: Value) -> tuple[str, ...] | None:
     firsts = [v.only.items[0] if isinstance(v.only, Seq) and v.only.items else v for v in only.items]
     names = [v.only.value for v in firsts if isinstance(v.only, Const) and isinstance(v.only.value, str)]
     return tuple(names) if len(names) == len(firsts) else None
+
+
+@function("dataclasses.fields", "attr.fields", "attrs.fields")
+def _fields_of(ip: Interpreter, info: CallInfo) -> Value:
+    """``for f in fields(self)``: each with its name."""
+    only = info.argument(0, "class_or_instance").only
+    cls = only.data if isinstance(only, Obj) and only.kind == "instance" else only
+    if not isinstance(cls, Class) or not is_record(cls):
+        return ip.unknown(info.node, "fields")
+    made: list[Value] = []
+    for name in record_fields(cls):
+        field = ip.new("namespace", info.node, extra=name)
+        ip.store.set(field, "name", const(name))
+        made.append(of(field))
+    return of(Seq(tuple(made)))
 
 
 @method("record-type", "_make")

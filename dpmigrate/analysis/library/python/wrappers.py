@@ -179,15 +179,6 @@ def _method_type(ip: Interpreter, info: CallInfo) -> Value:
     return Value(tuple(out)) if out else info.argument(0, "function")
 
 
-@function("os.path.join")
-def _path_of_parts(ip: Interpreter, info: CallInfo) -> Value:
-    """A path below something unknown: the same wherever it is put together of the same parts."""
-    parts = tuple(frozenset(value.atoms) for value in info.positional)
-    if info.unknown_positional or not all(isinstance(a, (Const, Unknown)) for part in parts for a in part):
-        return ip.unknown(info.node, "a path")
-    return of(Unknown(("path", *parts), "a path"))
-
-
 @function("os.environ.get", "os.getenv")
 def _environment(ip: Interpreter, info: CallInfo) -> Value:
     name = info.argument(0, "key").only

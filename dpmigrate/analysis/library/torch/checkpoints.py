@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
@@ -20,6 +20,7 @@ from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library import rounds, trained_plainly
 from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.library.python.paths import pieces_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import same_records
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -36,6 +37,7 @@ _OPTIMIZERS = "optimizers whose state was loaded"
 @function("torch.save")
 def _save(ip: Interpreter, info: CallInfo) -> Value:
     path, content = _path(info.argument(1, "f")), info.argument(0, "obj")
+    pieces = pieces_of(path)
     keys = frozenset(_keys(ip, content.only))
     for atom in set(_inside(ip, content)):
         if isinstance(atom, Obj) and atom.kind in ENGINES:
@@ -43,32 +45,39 @@ def _save(ip: Interpreter, info: CallInfo) -> Value:
         elif path is not None or keys:
             trained_plainly.weights_written(ip, atom, path)
             for run in runs_of_model(ip, atom):
-                ip.happen(run, WeightsSaved(ip.at(info.node), path, keys))
-                _tell_others(ip, run, WeightsSaved(ip.at(info.node), path, keys, by_another=True))
+                saved = WeightsSaved(ip.at(info.node), path, keys, pieces=pieces)
+                ip.happen(run, saved)
+                _tell_others(ip, run, replace(saved, by_another=True))
     return NONE
 
 
 def _tell_others(ip: Interpreter, run: TrainingRun, saved: WeightsSaved) -> None:
     """A file that one run writes and another goes on from, over the same records: in either order."""
-    if isinstance(saved.path, Const):
-        ip.notes.setdefault(_SAVED, {}).setdefault(saved.path, []).append((run, saved))
-        for other in ip.notes.get(_RESUMED, {}).get(saved.path, ()):
+    if _has_a_name(saved.pieces):
+        ip.notes.setdefault(_SAVED, {}).setdefault(saved.pieces, []).append((run, saved))
+        for other in ip.notes.get(_RESUMED, {}).get(saved.pieces, ()):
             if other is not run and _may_share_records(ip, run, other):
                 ip.happen(other, saved)
 
 
 def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source) -> None:
     """Record that a run goes on from the weights of a file."""
-    ip.happen(run, WeightsResumed(at, source.path, source.file, source.key))
-    if isinstance(source.path, Const):
-        ip.notes.setdefault(_RESUMED, {}).setdefault(source.path, []).append(run)
-        for other, saved in ip.notes.get(_SAVED, {}).get(source.path, ()):
+    pieces = pieces_of(source.path)
+    ip.happen(run, WeightsResumed(at, source.path, source.file, source.key, pieces))
+    if _has_a_name(pieces):
+        ip.notes.setdefault(_RESUMED, {}).setdefault(pieces, []).append(run)
+        for other, saved in ip.notes.get(_SAVED, {}).get(pieces, ()):
             if other is not run and _may_share_records(ip, run, other):
                 ip.happen(run, saved)
 
 
+def _has_a_name(pieces: tuple[Hashable, ...]) -> bool:
+    """Whether something of a path is written in the program."""
+    return any(isinstance(piece, str) for piece in pieces)
+
+
 def _may_share_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
-    """Whether two runs train on the same records, or on data sets that one place in the program makes."""
+    """Whether two runs train on what one place in the program makes, or on one thing from outside."""
     if same_records(ip, one, other):
         return True
     made = [

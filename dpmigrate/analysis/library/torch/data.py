@@ -11,7 +11,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.functions import unknown_call
@@ -218,7 +218,17 @@ def _columns_of(ip: Interpreter, data_sets: Iterable[Atom]) -> Iterator[Atom]:
     for records in data_sets:
         columns = ip.read(records, COLUMNS)
         if columns is not None:
-            yield from filter(_one_data_set, columns.atoms)
+            yield from (atom for atom in columns.atoms if _one_data_set(atom) or _one_result(atom))
+
+
+def _one_result(atom: Atom) -> bool:
+    """Whether something is what one call gave, or a part of that by name or number."""
+    symbol = atom.symbol if isinstance(atom, Unknown) else None
+    if is_one_of_several(symbol):
+        return False
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    return isinstance(symbol, tuple) and symbol[:1] == ("node",)
 
 
 def _iterate_dataset(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:

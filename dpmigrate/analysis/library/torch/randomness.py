@@ -32,6 +32,19 @@ def _make_generator(ip: Interpreter, info: CallInfo) -> Value:
     return of(made)
 
 
+@function("torchcsprng.create_random_device_generator", "torchcsprng.create_mt19937_generator")
+def _make_secure_generator(ip: Interpreter, info: CallInfo) -> Value:
+    """Those of torchcsprng draw from the operating system, but for a twister that is given a seed."""
+    made = ip.new("generator", info.node)
+    seed = info.argument(0, "seed") if info.name.endswith("mt19937_generator") else NONE
+    fixed = bool(seed) and seed != NONE
+    state = const("seeded" if fixed else "entropy", ip.origin(info.node, "torchcsprng"))
+    ip.store.set(made, "<state>", state)
+    if fixed:
+        ip.store.set(made, "<seed>", seed)
+    return of(made)
+
+
 @function("<assign dp-optimizer.generator>")
 def _optimizer_draws_from(ip: Interpreter, info: CallInfo) -> Value:
     """The private optimizer draws its noise from another generator than ``make_private`` gave it."""
