@@ -119,7 +119,7 @@ budget did not reach; ``<called again within itself>`` (callee, *arguments);
 ``<gradient assignment>`` (parameters, value); ``<step of something unknown>`` (as called); ``<run
 made>`` (its private model); ``<arithmetic>`` (left, right, result), named "Add" and the like;
 ``<product of tensors>`` (left, right), a matrix product of what models made; ``<arithmetic of
-tensors>`` (left, right), a difference or quotient of such; ``<given to a module>`` (module,
+tensors>`` (left, right), a difference, product or quotient of such; ``<given to a module>`` (module,
 *arguments): a module that is not entered gets what a model made;
 ``<assign KIND.NAME>`` (object, value), and the same for an attribute of a library's name; ``<iterated>``
 (what): a loop over something unknown, a data set, or a sequence once there are runs; ``<returned to a

@@ -6,7 +6,7 @@ import re
 
 from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import OF_CONSTANTS, Backward, Constant, Generator, Open, What
+from dpmigrate.analysis.ledger import OF_CONSTANTS, OF_SETTINGS, Backward, Constant, Generator, Open, What
 from dpmigrate.analysis.ledger.events import SeededBefore, SeededByRecords
 from dpmigrate.model import Tri
 
@@ -62,7 +62,18 @@ def _seed_by_default(s: Subject) -> Tri:
     if generator is None:
         return False
     named = [o for o in generator.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
-    return s.unsure("whoever runs it may set another seed") if named else False
+    if named:
+        return s.unsure("whoever runs it may set another seed")
+    if any(isinstance(what, Open) and _stands_in_settings(what.key) for what in generator.seed.each):
+        return s.unsure("whoever runs it may have settings of their own")
+    return False
+
+
+def _stands_in_settings(key: object) -> bool:
+    """Whether something unknown is an entry of a file of settings, which goes with the program."""
+    while isinstance(key, tuple) and len(key) == 3 and key[1] == ".":
+        key = key[0]
+    return isinstance(key, tuple) and key[:1] == (OF_SETTINGS,)
 
 
 @fact

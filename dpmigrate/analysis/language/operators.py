@@ -119,11 +119,11 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
 
 
 def _tell_of_tensors(ip: Interpreter, name: str, left: Value, right: Value, node: cst.CSTNode) -> None:
-    """Tell the libraries' hooks of tensors that are multiplied as matrices, subtracted or divided."""
+    """Tell the libraries' hooks of tensors that are multiplied, subtracted or divided."""
     given = registry.CallInfo(node, [left, right], name=name)
     if name == "MatrixMultiply":
         registry.tell_hooks(ip, "<product of tensors>", given)
-    if name in ("Subtract", "Divide"):
+    if name in ("Subtract", "Divide", "Multiply"):
         registry.tell_hooks(ip, "<arithmetic of tensors>", given)
 
 

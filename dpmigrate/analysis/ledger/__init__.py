@@ -45,6 +45,7 @@ from dpmigrate.analysis.ledger.events import (
 from dpmigrate.analysis.ledger.objects import (
     NOT_GIVEN,
     OF_CONSTANTS,
+    OF_SETTINGS,
     Constant,
     Criterion,
     Engine,
@@ -70,6 +71,7 @@ __all__ = [
     "ASSIGNED_GENERATOR",
     "NOT_GIVEN",
     "OF_CONSTANTS",
+    "OF_SETTINGS",
     "UNKNOWN_AMOUNT",
     "UNKNOWN_MAKER",
     "Amount",

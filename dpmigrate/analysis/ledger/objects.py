@@ -39,6 +39,8 @@ class Missing:
     """Not given, on some way to the call."""
 
 
+OF_SETTINGS = "settings"
+"""What the key of something unknown begins with that stands in a file of settings."""
 OF_CONSTANTS = "worked out of what the program names"
 """Why something is unknown that is nevertheless the same in every process: a hash, or draws of a seeded
 generator."""

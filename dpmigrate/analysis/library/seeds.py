@@ -230,6 +230,8 @@ def _left_alone(ip: Interpreter, name: cst.BaseExpression) -> bool:
     function = ip.frame.function
     if function is None or written in set(assigned_in(function.node.body)):
         return False
+    if isinstance(name, cst.Attribute):
+        return _set_when_made(ip, name)
     given = argument_for(ip, name)
     if given is None:
         return False
@@ -238,6 +240,25 @@ def _left_alone(ip: Interpreter, name: cst.BaseExpression) -> bool:
         return _left_alone(ip, given)
     finally:
         ip.frames.append(inner)
+
+
+_MAKING = ("__init__", "__post_init__")
+
+
+def _set_when_made(ip: Interpreter, name: cst.Attribute) -> bool:
+    """Whether it is an attribute of an object that was there before the loop, set in its making alone."""
+    if not isinstance(name.value, cst.Name):
+        return False
+    owners = [ip.births.get(atom) for atom in ip.evaluate(name.value).atoms if isinstance(atom, Obj)]
+    if not owners or any(made is None or ip.loops[-1] in made.loops for made in owners):
+        return False
+    attribute = name.attr.value
+    functions = [f for f in every(ip.module.tree) if isinstance(f, cst.FunctionDef)]
+    later = (f for f in functions if f.name.value not in _MAKING)
+    return not any(
+        f.name.value == attribute or any(other.endswith(f".{attribute}") for other in assigned_in(f.body))
+        for f in later
+    )
 
 
 def _same_each_time(seed: Value) -> bool:

@@ -196,4 +196,28 @@ for turn in range(3):
         "(another, optimizer)",
         "(optimizer, another)",
     ),
+    Pair(
+        "DPM123",
+        "optimizers-of-a-comprehension",
+        HEAD
+        + """
+net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+groups = {"body": net[0], "head": net[2]}
+optimizers = {name: torch.optim.SGD(part.parameters(), lr=0.1) for name, part in groups.items()}
+net, optimizers["head"], loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=optimizers["head"],
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    net.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    for name in FACT:
+        optimizers[name].step()
+""",
+        '("body", "head")',
+        '("head",)',
+    ),
 )

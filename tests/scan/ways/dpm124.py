@@ -435,4 +435,19 @@ criterion = Masked()
             ),
         )
     ),
+    Pair(
+        "DPM124",
+        "product-with-the-example-before",
+        PRIVATE
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    z = net(x)
+    FACT
+    (F.cross_entropy(z, y) + alike.sum(1).abs().mean()).backward()
+    optimizer.step()
+""",
+        "alike = z * z.roll(1, 0)",
+        "alike = z * z.roll(1, 1)",
+    ),
 )

@@ -108,4 +108,34 @@ for number in range(3):
         "1000 + self.cid",
         "torch.seed() + self.cid",
     ),
+    Pair(
+        "DPM204",
+        "in-a-file-of-settings-or-drawn",
+        HEAD
+        + """
+import secrets
+
+import yaml
+
+
+def main(path):
+    with open(path) as file:
+        settings = yaml.safe_load(file)
+    net = nn.Linear(16, 4)
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=settings["lr"]),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        noise_generator=torch.Generator().manual_seed(FACT),
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        'settings["privacy"]["seed"]',
+        "secrets.randbits(60)",
+    ),
 )

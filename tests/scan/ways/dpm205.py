@@ -295,4 +295,38 @@ for epoch in range(3):
         "None if args.noise_seed is None else torch.Generator()",
         "torch.Generator()",
     ),
+    Pair(
+        "DPM205",
+        "seed-that-each-object-has",
+        HEAD
+        + """
+class Site:
+    def __init__(self, seed):
+        self.seed, self.net = seed, nn.Linear(16, 4)
+        self.engine = PrivacyEngine()
+        self.net, self.optimizer, self.loader = self.engine.make_private(
+            module=self.net,
+            optimizer=torch.optim.SGD(self.net.parameters(), lr=0.1),
+            data_loader=DataLoader(data(), batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def train(self):
+        torch.manual_seed(self.seed)
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.net(x), y).backward()
+            self.optimizer.step()
+        FACT
+
+
+sites = [Site(17 + number) for number in range(3)]
+for turn in range(5):
+    for site in sites:
+        site.train()
+""",
+        "print(self.seed)",
+        "self.seed += 100",
+    ),
 )

@@ -57,6 +57,8 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
 def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     """What a private model made meets its own statistic, in any function that training calls."""
     node = info.node
+    if info.name == "Multiply":
+        return NOTHING
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
     text = _over_the_batch(ip, node, around, ip.evaluate) if behind else ""

@@ -30,7 +30,7 @@ _COMPARING = frozenset(["mm", "matmul", "cdist", "cosine_similarity", "cumsum", 
 
 @function("<arithmetic>")
 def _mixed(ip: Interpreter, info: CallInfo) -> Value:
-    """``lam * x + (1 - lam) * x[torch.randperm(len(x))]``: each example meets another one of its batch."""
+    """``lam * x + (1 - lam) * x[torch.randperm(len(x))]``: each example meets another one."""
     node = info.node
     if info.name != "Add" or not isinstance(node, cst.BinaryOperation) or not ip.loops or not ip.runs:
         return NOTHING
@@ -131,6 +131,20 @@ def _product(ip: Interpreter, info: CallInfo) -> Value:
     node = info.node
     if isinstance(node, cst.BinaryOperation) and (_is_turned(node.left) or _is_turned(node.right)):
         _compared(ip, node, left, right, _without_turn(node.left).deep_equals(_without_turn(node.right)))
+    return NOTHING
+
+
+@function("<arithmetic of tensors>")
+def _compared_with_others(ip: Interpreter, info: CallInfo) -> Value:
+    """``z * z.roll(1, 0)``, ``z - z[torch.randperm(len(z))]``: each example meets another one."""
+    node = info.node
+    if not isinstance(node, cst.BinaryOperation) or not ip.loops or info.name == "Divide" or ip.gradients_off:
+        return NOTHING
+    left, right = info.positional
+    for one, other in ((node.left, node.right), (node.right, node.left)):
+        if not names_in(one).isdisjoint(_taken_in_another_order(ip, other)):
+            _compared(ip, node, left, right, same=True)
+            break
     return NOTHING
 
 

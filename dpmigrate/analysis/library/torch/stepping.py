@@ -71,11 +71,17 @@ def _may_be_private(ip: Interpreter, node: cst.CSTNode) -> bool:
 
 
 def _made_with(ip: Interpreter, made: Atom, run: TrainingRun) -> bool:
-    """Whether it is made once for each run, and not in a loop that the run is outside of: one of many."""
+    """Whether it is made once for each run, and not in a loop that the run is outside of: one of many.
+
+    One that is followed turn by turn makes another one in each.
+    """
     if isinstance(made, Obj) and made.data is run:
         return True
     born = ip.births.get(made) if isinstance(made, Obj) else None
-    return born is not None and born.loops == run.loops[: len(born.loops)]
+    if born is None:
+        return False
+    loops = [turn for turn in born.loops if turn.number is None or turn in run.loops]
+    return tuple(loops) == run.loops[: len(loops)]
 
 
 @function("<changed by an operator>")
