@@ -208,9 +208,13 @@ def _worked_out_of(ip: Interpreter, call: cst.CSTNode) -> tuple[Value, ...]:
 
 
 def _of_a_variable_left_alone(ip: Interpreter, node: cst.CSTNode) -> bool:
-    """Whether a call in a loop takes its one argument from a variable that the loop does not assign to."""
+    """Whether a call in a loop takes its one argument from a variable that the loop does not assign to.
+
+    An attribute is one where a method that the loop calls has it of its object.
+    """
     args = node.args if isinstance(node, cst.Call) else ()
-    return len(args) == 1 and isinstance(args[0].value, cst.Name) and _left_alone(ip, args[0].value)
+    read = (cst.Name,) if ip.frame.loops else (cst.Name, cst.Attribute)
+    return len(args) == 1 and isinstance(args[0].value, read) and _left_alone(ip, args[0].value)
 
 
 def _left_alone(ip: Interpreter, name: cst.BaseExpression) -> bool:

@@ -198,12 +198,22 @@ for turn in range(3):
     ),
     Pair(
         "DPM123",
-        "optimizers-of-a-comprehension",
+        "optimizers-of-a-loop-over-parts",
         HEAD
         + """
-net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
-groups = {"body": net[0], "head": net[2]}
-optimizers = {name: torch.optim.SGD(part.parameters(), lr=0.1) for name, part in groups.items()}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(16, 8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(F.relu(self.body(x)))
+
+
+net = Net()
+groups, optimizers = {"body": [*net.body.parameters()], "head": [*net.head.parameters()]}, {}
+for name, part in groups.items():
+    optimizers[name] = torch.optim.SGD(part, lr=0.1)
 net, optimizers["head"], loader = PrivacyEngine().make_private(
     module=net,
     optimizer=optimizers["head"],
@@ -214,10 +224,10 @@ net, optimizers["head"], loader = PrivacyEngine().make_private(
 for x, y in loader:
     net.zero_grad()
     F.cross_entropy(net(x), y).backward()
-    for name in FACT:
-        optimizers[name].step()
+    for one in FACT:
+        one.step()
 """,
-        '("body", "head")',
-        '("head",)',
+        "optimizers.values()",
+        '[optimizers["head"]]',
     ),
 )
