@@ -21,6 +21,7 @@ from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.counting import counts_begun, number_of_turns
 from dpmigrate.analysis.language.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
+from dpmigrate.analysis.language.statements import done
 from dpmigrate.analysis.language.unrolling import turns_that_make_layers, worth_unrolling
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.source.tree import children
@@ -42,39 +43,72 @@ def _is_for_type_checkers(ip: Interpreter, test: cst.BaseExpression) -> bool:
 
 @statement(cst.If)
 def _if(ip: Interpreter, node: cst.If) -> bool:
-    around = ip.path
+    def other() -> bool:
+        if node.orelse is None:
+            return True
+        return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
+
     outcome = narrowing.narrow(ip, node.test)
     if not (outcome.true.possible and outcome.false.possible) and _is_for_type_checkers(ip, node.test):
         _import_names(ip, node.body if outcome.false.possible else node.orelse)
+    return _either(ip, node.test, outcome, lambda: ip.execute(node.body), other)
+
+
+@statement(cst.Expr)
+def _expression_statement(ip: Interpreter, node: cst.Expr) -> bool:
+    """A call for what it does; ``f() if private else g()`` and ``private and f()`` are branches, too."""
+    value = node.value
+    then: cst.BaseExpression | None
+    otherwise: cst.BaseExpression | None
+    if isinstance(value, cst.IfExp):
+        test, then, otherwise = value.test, value.body, value.orelse
+    elif isinstance(value, cst.BooleanOperation):
+        test = value.left
+        then, otherwise = (value.right, None) if isinstance(value.operator, cst.And) else (None, value.right)
+    else:
+        return done(ip, value)
+    outcome = narrowing.narrow(ip, test)
+    body, other = (partial(_done_if_any, ip, part) for part in (then, otherwise))
+    return _either(ip, test, outcome, body, other)
+
+
+def _done_if_any(ip: Interpreter, node: cst.BaseExpression | None) -> bool:
+    return node is None or done(ip, node)
+
+
+def _either(
+    ip: Interpreter,
+    test: cst.BaseExpression,
+    outcome: outcomes.Outcome,
+    body: Callable[[], bool],
+    other: Callable[[], bool],
+) -> bool:
+    """Execute what a test that came out so leads to; whether anything goes on."""
+    around = ip.path
     opaque = not outcome.telling
 
-    def taking(branch: outcomes.Branch, body: Callable[[], bool]) -> Callable[[], bool]:
+    def taking(branch: outcomes.Branch, then: Callable[[], bool]) -> Callable[[], bool]:
         def action() -> bool:
             write_told(ip, branch)
             ip.conditional += opaque
-            ip.tests.append((node.test, len(ip.loops), around))
+            ip.tests.append((test, len(ip.loops), around))
             try:
-                return body()
+                return then()
             finally:
                 ip.tests.pop()
                 ip.conditional -= opaque
 
         return action
 
-    def other() -> bool:
-        if node.orelse is None:
-            return True
-        return ip.execute(node.orelse.body if isinstance(node.orelse, cst.Else) else node.orelse)
-
     branches = []
     either = outcome.true.possible and outcome.false.possible
-    for outcome_branch, body in ((outcome.true, lambda: ip.execute(node.body)), (outcome.false, other)):
-        unsure = frozenset({doubt(id(node), ip.context, body is other)}) if either else ALWAYS
+    for outcome_branch, then in ((outcome.true, body), (outcome.false, other)):
+        unsure = frozenset({doubt(id(test), ip.context, then is other)}) if either else ALWAYS
         if outcome_branch.possible:
             ways = _ways(ip, outcome_branch)
             for way in ways:
-                ip.asks(node.test, way.guard | unsure)
-            branches += [(way.guard - ip.path or unsure, taking(way, body)) for way in ways]
+                ip.asks(test, way.guard | unsure)
+            branches += [(way.guard - ip.path or unsure, taking(way, then)) for way in ways]
     apart = len(branches) > 2
     ip.apart_ways += apart
     try:

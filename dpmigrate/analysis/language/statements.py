@@ -26,9 +26,9 @@ def _block(ip: Interpreter, node: cst.SimpleStatementLine | cst.IndentedBlock) -
     return ip.execute_all(node.body)
 
 
-@statement(cst.Expr)
-def _expr(ip: Interpreter, node: cst.Expr) -> bool:
-    return not _never_comes_back(ip, ip.evaluate(node.value))
+def done(ip: Interpreter, node: cst.BaseExpression) -> bool:
+    """Evaluate an expression for what it does; whether anything goes on after it."""
+    return not _never_comes_back(ip, ip.evaluate(node))
 
 
 def _never_comes_back(ip: Interpreter, value: Value) -> bool:

@@ -22,6 +22,42 @@ net, optimizer, loader = engine.make_private(
 """
 )
 
+SET_UP = """
+import argparse
+
+
+class Client:
+    def __init__(self, net, loader, private):
+        self.net, self.loader, self.private = net, loader, private
+        self.private_loader = None
+        STATEMENT
+
+    def make_plain(self):
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+
+    def make_private(self):
+        self.net, self.optimizer, self.private_loader = PrivacyEngine().make_private(
+            module=self.net,
+            optimizer=torch.optim.Adam(self.net.parameters()),
+            data_loader=self.loader,
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+
+    def train(self):
+        for x, y in FACT:
+            self.optimizer.zero_grad()
+            F.cross_entropy(self.net(x), y).backward()
+            self.optimizer.step()
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--private", action="store_true")
+client = Client(nn.Linear(16, 4), DataLoader(data(), batch_size=32), parser.parse_args().private)
+for epoch in range(3):
+    client.train()
+"""
+
 PAIRS = (
     Pair(
         "DPM301",
@@ -207,5 +243,22 @@ lightning.Trainer(max_epochs=3).fit(Net(), datamodule=Records())
 """,
         "print(len(loader))",
         "self.trainer.datamodule.train_dataloader = lambda: loader",
+    ),
+    *(
+        Pair("DPM301", f"set-up-by-{name}", HEAD + SET_UP.replace("STATEMENT", statement), wrong, right)
+        for name, statement, wrong, right in (
+            (
+                "a-conditional-expression",
+                "self.make_private() if self.private else self.make_plain()",
+                "self.loader",
+                "self.private_loader or self.loader",
+            ),
+            (
+                "an-operator",
+                "self.private and self.make_private()\n        self.private or self.make_plain()",
+                "self.loader",
+                "self.private_loader or self.loader",
+            ),
+        )
     ),
 )
