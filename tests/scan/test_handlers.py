@@ -138,7 +138,7 @@ OTHERWISE = {
     "options": {"_chosen", "_group", "_suggested", "_typer_option"},
     "python.workers": {"_made_remote", "_remote"},
     "torch.coupling": {"_distances"},
-    "torch.models": {"_pretrained", "_wrapping_model"},
+    "torch.models": {"_wrapping_model"},
 }
 """Handlers of which no pair speaks yet, by their module: none may be added."""
 

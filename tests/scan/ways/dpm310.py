@@ -201,6 +201,12 @@ def main(folder, run, before):
                 "Path(folder) / before / 'last.pt'",
                 "Path(before) / 'last.pt'",
             ),
+            (
+                "below-a-folder-in-full",
+                "path.expanduser().resolve().joinpath('last.pt')",
+                "path.resolve().joinpath('last.pt')",
+                "path.resolve().joinpath('public.pt')",
+            ),
             ("by-a-text", "f'{folder}/last.pt'", "folder + '/last.pt'", "f'{folder}/public.pt'"),
             (
                 "that-was-looked-up",
@@ -215,5 +221,39 @@ def main(folder, run, before):
                 "sorted(glob.glob(f'{before}/epoch_*.pt'))[-1]",
             ),
         )
+    ),
+    Pair(
+        "DPM310",
+        "stages-of-which-each-execution-does-one",
+        HEAD
+        + """
+import sys
+
+
+def train(begin):
+    net, engine = nn.Linear(16, 4), PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=64),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    if begin:
+        net.load_state_dict(torch.load(begin))
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return net
+
+
+if sys.argv[1:] == ["first"]:
+    torch.save(train(None).state_dict(), "first.pt")
+else:
+    train(FACT)
+""",
+        '"first.pt"',
+        '"public.pt"',
     ),
 )

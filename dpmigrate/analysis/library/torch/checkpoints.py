@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
+import libcst as cst
+
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Value, of
+from dpmigrate.analysis.guards import DOUBT, contradict
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.checkpoints import (
@@ -54,21 +57,31 @@ def _save(ip: Interpreter, info: CallInfo) -> Value:
 def _tell_others(ip: Interpreter, run: TrainingRun, saved: WeightsSaved) -> None:
     """A file that one run writes and another goes on from, over the same records: in either order."""
     if _has_a_name(saved.pieces):
-        ip.notes.setdefault(_SAVED, {}).setdefault(saved.pieces, []).append((run, saved))
-        for other in ip.notes.get(_RESUMED, {}).get(saved.pieces, ()):
-            if other is not run and _may_share_records(ip, run, other):
-                ip.happen(other, saved)
+        made = _records_made(ip, run)
+        ip.notes.setdefault(_SAVED, {}).setdefault(saved.pieces, []).append((run, saved, made))
+        for other, resumed, of_other in ip.notes.get(_RESUMED, {}).get(saved.pieces, ()):
+            if other is not run and (same_records(ip, run, other) or made & of_other):
+                ip.happen(other, _outliving(saved, resumed))
 
 
 def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source) -> None:
     """Record that a run goes on from the weights of a file."""
     pieces = pieces_of(source.path)
-    ip.happen(run, WeightsResumed(at, source.path, source.file, source.key, pieces))
+    resumed = WeightsResumed(at, source.path, source.file, source.key, pieces)
+    ip.happen(run, resumed)
     if _has_a_name(pieces):
-        ip.notes.setdefault(_RESUMED, {}).setdefault(pieces, []).append(run)
-        for other, saved in ip.notes.get(_SAVED, {}).get(pieces, ()):
-            if other is not run and _may_share_records(ip, run, other):
-                ip.happen(run, saved)
+        made = _records_made(ip, run)
+        ip.notes.setdefault(_RESUMED, {}).setdefault(pieces, []).append((run, resumed, made))
+        for other, saved, of_other in ip.notes.get(_SAVED, {}).get(pieces, ()):
+            if other is not run and (same_records(ip, run, other) or made & of_other):
+                ip.happen(run, _outliving(saved, resumed))
+
+
+def _outliving(saved: WeightsSaved, resumed: WeightsResumed) -> WeightsSaved:
+    """A file outlives the execution that writes it: options that exclude the two do so in one alone."""
+    if not contradict(saved.guard, resumed.guard):
+        return saved
+    return replace(saved, at=replace(saved.at, guard=frozenset({DOUBT})))
 
 
 def _has_a_name(pieces: tuple[Hashable, ...]) -> bool:
@@ -76,15 +89,14 @@ def _has_a_name(pieces: tuple[Hashable, ...]) -> bool:
     return any(isinstance(piece, str) for piece in pieces)
 
 
-def _may_share_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
-    """Whether two runs train on what one place in the program makes, or on one thing from outside."""
-    if same_records(ip, one, other):
-        return True
-    made = [
-        {d.node for loader in run.argument("data_loader").atoms for d in _dataset_of(ip, loader)}
-        for run in (one, other)
-    ]
-    return not made[0].isdisjoint(made[1])
+def _records_made(ip: Interpreter, run: TrainingRun) -> frozenset[cst.CSTNode]:
+    """The places in the program that make the data sets of a run, as they are known here and now.
+
+    Another branch knows nothing of what this one holds, but that the same place makes both.
+    """
+    loaders = run.argument("data_loader").atoms
+    made = (dataset.node for loader in loaders for dataset in _dataset_of(ip, loader))
+    return frozenset(node for node in made if node is not None)
 
 
 def _dataset_of(ip: Interpreter, loader: Atom) -> Iterator[Obj]:
