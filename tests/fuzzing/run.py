@@ -72,6 +72,7 @@ def batch(name: str, seed: int, into: Path, seconds: float = BATCH) -> tuple[int
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     reading, writing = os.pipe()
+    inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     child = os.fork()
     if child == 0:
         os.close(reading)
@@ -86,9 +87,9 @@ def batch(name: str, seed: int, into: Path, seconds: float = BATCH) -> tuple[int
     if status != 0:
         failed += 1
         _keep(into, name, work / "input", f"seed {seed}: the process ended with status {status}\n")
-    elif usage.ru_maxrss > MEMORY * 1024:
+    elif (taken := (usage.ru_maxrss - inherited) // 1024) > MEMORY:
         failed += 1
-        _keep(into, name, work / "input", f"seed {seed}: {usage.ru_maxrss // 1024} MB\n")
+        _keep(into, name, work / "input", f"seed {seed}: {taken} MB more\n")
     shutil.rmtree(work, ignore_errors=True)
     each = AT_ONCE if name in PROGRAM_KINDS else 1
     return each * (marks.count(".") + marks.count("F")), usage.ru_utime + usage.ru_stime, failed

@@ -85,7 +85,7 @@ def test_where_imports_lead() -> None:
         "sweep": ["plot"],
         "plot": ["dp"],
     }
-    texts = {"engine": b"PrivacyEngine()", "dp": b"import opacus"}
+    texts = {"engine": b"PrivacyEngine()", "dp": b"from opacus.accountants import RDPAccountant"}
     leading = leading_to_makers(
         ["main", "sweep"], lambda key: graph.get(key, []), lambda key: texts.get(key, b"")
     )

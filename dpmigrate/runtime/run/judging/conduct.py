@@ -38,22 +38,20 @@ def conduct(run: RunRecord, index: int) -> list[Check]:
 
 def late_faults(engine: EngineRecord, index: int) -> list[Check]:
     """What the cheap watch sees of clipping at any step: the loss, the parameters, the clipping norm."""
-    releases = engine.releases
-    faults = []
+    releases, faults = engine.releases, []
+    later = replace(engine, steps=list(engine.later.values()))
+    limit = limit_for(later)
+    errors = {number: step_error(step, step) or 0.0 for number, step in engine.later.items()}
+    wrong = {i: fault(later, engine.later[i], limit) for i, e in errors.items() if limit < e < math.inf}
     for rule, what in CHANGED.items():
         changed = [i for i, r in enumerate(releases, 1) if r.changed == rule]
         if changed:
-            detail = f"{what} ({_steps(changed)})"
+            detail = f"{what} ({_steps(sorted({*changed, *(i for i in wrong if wrong[i][0] == rule)}))})"
             faults.append(Check("parity-clipped-sum", False, None, None, rule, index, detail))
-    later = replace(engine, steps=list(engine.later.values()))
-    limit = limit_for(later)
-    for number, step in engine.later.items():
-        error = step_error(step, step) or 0.0
-        if limit < error < math.inf:
-            named, said = fault(later, step, limit)
-            said = f"{said} (step {number})"
-            faults.append(Check("parity-clipped-sum", False, error, limit, named, index, said))
-            break
+    if wrong and all(check.rule != wrong[min(wrong)][0] for check in faults):
+        (named, said), error = wrong[min(wrong)], errors[min(wrong)]
+        said = f"{said} (step {min(wrong)})"
+        faults.append(Check("parity-clipped-sum", False, error, limit, named, index, said))
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
         last = releases[moved[-1] - 1]
