@@ -99,7 +99,7 @@ def goes_on(watch: Watch, engine: LiveEngine) -> None:
     """Before the first step: note the last run of such weights whose steps this accountant does not hold.
 
     Its weights go on in this one where they are the same; where something was made of them, by a server's
-    average or an optimizer of its own, another run of the script tells .
+    average or an optimizer of its own, another run of the script tells.
     """
     record, weights = engine.record, engine.some_weights()
     record.begun = tensor_digest([weights])
