@@ -14,6 +14,7 @@ import pytest
 
 from dpmigrate.analysis.language import operators
 from dpmigrate.api import scan
+from tests.costs import allowed
 from tests.opacus_releases import CHECKOUT
 
 FAULTY = (CHECKOUT / "fixtures" / "single-script" / "before" / "train.py").read_text(encoding="utf-8")
@@ -80,7 +81,7 @@ def test_a_value_that_doubles_is_unknown_once_it_is_large(tmp_path: Path, name: 
     write(tmp_path, a="\n".join(["import opacus", first, *[then] * 60, "if n == 1:\n    m = n"]))
     start = time.process_time()
     result = scan([tmp_path], cwd=tmp_path, jobs=1)
-    assert time.process_time() - start < SECONDS
+    assert time.process_time() - start < allowed(SECONDS)
     assert result.not_analysed == ()
     assert {f.span.path for f in result.findings} >= {"train.py"}
 
@@ -90,7 +91,7 @@ def test_a_value_that_cannot_be_computed_is_unknown(tmp_path: Path, name: str) -
     write(tmp_path, a=f"import opacus\n{ODD[name]}\n")
     start = time.process_time()
     result = scan([tmp_path], cwd=tmp_path, jobs=1)
-    assert time.process_time() - start < SECONDS
+    assert time.process_time() - start < allowed(SECONDS)
     assert result.not_analysed == ()
     assert {f.span.path for f in result.findings} >= {"train.py"}
 
@@ -110,7 +111,7 @@ def test_a_value_that_cannot_be_computed_is_unknown(tmp_path: Path, name: str) -
 def test_a_large_file_is_told_quickly_and_loses_nothing_else(tmp_path: Path, text: str) -> None:
     write(tmp_path, a=f"import opacus\n{text}")
     report, seconds, megabytes = cost(tmp_path, "--exit-zero", ".")
-    assert seconds < SECONDS
+    assert seconds < allowed(SECONDS)
     assert megabytes < MEGABYTES
     files = report["files"]
     assert isinstance(files, dict)
@@ -149,7 +150,7 @@ def test_large_files_that_hold_nothing_cost_nothing_and_hide_nothing(tmp_path: P
         stream.write(b"\nimport opacus\n")
         stream.truncate(900_000_000)
     report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
-    assert seconds < SECONDS
+    assert seconds < allowed(SECONDS)
     assert megabytes < MEGABYTES
     assert [n["path"] for n in report["files"]["not_analysed"]] == ["told.py"]  # type: ignore[index]
     assert len(report["runs"]) == 1  # type: ignore[arg-type]
@@ -169,7 +170,7 @@ def test_a_document_that_is_too_much_for_its_parser_is_told_of(tmp_path: Path, n
     pin = '[project]\nname = "a"\ndependencies = ["opacus==1.5.2"]\n'
     (tmp_path / "pyproject.toml").write_text(TOML[name] + pin, encoding="utf-8")
     report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
-    assert seconds < SECONDS
+    assert seconds < allowed(SECONDS)
     assert megabytes < MEGABYTES
     (told,) = report["files"]["not_analysed"]  # type: ignore[index]
     assert told["path"] == "pyproject.toml"
@@ -222,7 +223,7 @@ def test_a_notebook_of_many_cells_is_analysed_within_the_bounds(tmp_path: Path) 
     (tmp_path / "n.ipynb").write_text(json.dumps(document), encoding="utf-8")
     report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
     assert len(report["runs"]) == 1  # type: ignore[arg-type]
-    assert seconds < 3 * SECONDS  # on a machine that has much else to do
+    assert seconds < allowed(3 * SECONDS)
     assert megabytes < MEGABYTES
 
 
@@ -237,5 +238,5 @@ def test_the_outputs_of_a_notebook_are_looked_through_few_times(tmp_path: Path) 
     (tmp_path / "n.ipynb").write_text(json.dumps(document), encoding="utf-8")
     report, seconds, megabytes = cost(tmp_path, "--exit-zero", "--no-cache", ".")
     assert len(report["runs"]) == 1  # type: ignore[arg-type]
-    assert seconds < SECONDS
+    assert seconds < allowed(SECONDS)
     assert megabytes < MEGABYTES

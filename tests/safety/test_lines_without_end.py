@@ -10,6 +10,7 @@ import pytest
 from dpmigrate.versions.parsers import parse_file
 from dpmigrate.versions.parsers.notebook import parse_cells
 from dpmigrate.workspace.source import load_source
+from tests.costs import allowed
 
 SECONDS = 5
 HEADS = {
@@ -46,7 +47,7 @@ def test_a_long_line_of_a_dependency_file(path: str) -> None:
         for unit in REPEATED:
             start = time.process_time()
             parse_file(path, f"{HEADS[path]}{joint}{unit * (100_000 // len(unit))}\nopacus==1.5.2\n".encode())
-            assert time.process_time() - start < SECONDS, (joint, unit)
+            assert time.process_time() - start < allowed(SECONDS), (joint, unit)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +58,4 @@ def test_a_long_command_of_a_notebook(unit: str) -> None:
     start = time.process_time()
     source = load_source("n.ipynb", "/", json.dumps({"cells": [cell], "nbformat": 4}).encode())
     parse_cells("n.ipynb", [(line.cell, line.text) for line in source.install_lines()])
-    assert time.process_time() - start < SECONDS
+    assert time.process_time() - start < allowed(SECONDS)

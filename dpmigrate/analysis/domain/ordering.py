@@ -21,4 +21,4 @@ def _place(atom: Atom) -> tuple[str, int, str, str]:
     name = f"{getattr(atom, 'kind', '')} {getattr(atom, 'name', '')}"
     if module is None or node is None:
         return "", 0, type(atom).__name__, name
-    return module.key, module.line(node), type(atom).__name__, name
+    return module.key, module.nesting.number(node), type(atom).__name__, name

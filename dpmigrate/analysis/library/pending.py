@@ -175,9 +175,10 @@ def by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circ
 def _goes_on_before(ip: Interpreter, test: cst.BaseExpression, node: cst.CSTNode) -> bool:
     """Whether a turn ends above a node unless a counter has come round: ``if i % 4: continue``."""
     signs = [part.operator for part in test.comparisons] if isinstance(test, cst.Comparison) else []
-    if any(isinstance(sign, cst.Equal) for sign in signs) or test not in ip.module.nesting:
+    nesting = ip.module.nesting
+    if any(isinstance(sign, cst.Equal) for sign in signs) or test not in nesting or node not in nesting:
         return False
-    return node in ip.module.nesting and ip.module.line(test) < ip.module.line(node)
+    return nesting.number(test) < nesting.number(node)
 
 
 def _several(turns: Value) -> bool:
