@@ -52,25 +52,18 @@ def watched(program: Callable[[], None], settings: RunSettings, seed: int) -> Ru
 
 @dataclass
 class Made:
-    """One mode of what was handed over: ``bound`` is C, None where none was given.
-
-    ``physical_batches`` says into how many physical batches a logical one is split, ``steps`` how many
-    logical steps are made of the batch.
-    """
+    """One mode of what was handed over, clipped at ``bound``."""
 
     recipe: Recipe
     model: nn.Module
     batch: Any
     names: frozenset[CheckName]
     index: int
-    given_bound: float | None
     bound: float
-    physical_batches: tuple[int, ...]
-    noise_multiplier: float
-    noise_generator: torch.Generator | None
-    seed: int
-    steps: int = 1
     measurements: list[Measurement] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.how = self.recipe.how
 
     def run(self) -> list[Check]:
         """Every selected check. What Opacus raises becomes an "unsupported" outcome, not an exception."""
@@ -100,7 +93,7 @@ class Made:
         forced: bool = True,
     ) -> RunRecord:
         """One logical step of each batch; ``forced``: C is put wherever Opacus keeps one."""
-        generator = copy_generator(self.noise_generator) if self.noise_generator is not None else None
+        generator = copy_generator(self.how.noise_generator) if self.how.noise_generator is not None else None
 
         def program() -> None:
             session = Session(
@@ -119,14 +112,14 @@ class Made:
             len(batches),
             mode=None if oracle else self.recipe.mode,
             oracle=oracle,
-            bounds={0: self.bound} if forced and self.recipe.built_by != "adaptive" else {},
+            bounds={0: self.bound} if forced and self.how.built_by != "adaptive" else {},
             watch=FOREVER,
         )
-        return watched(program, settings, self.seed + seed)
+        return watched(program, settings, self.how.seed + seed)
 
     def _named(self, check: Check) -> Check:
         """The check with the fault that the criterion's own losses show, where nothing else did."""
-        plain = self.recipe.ghost and self.recipe.train_step is None and self.recipe.loss is None
+        plain = self.recipe.ghost and self.how.train_step is None and self.how.loss is None
         if check.passed is not False or check.rule or not plain or not check.name.startswith("parity"):
             return check
         inputs, target = inputs_and_target(self.batch)
@@ -142,17 +135,21 @@ class Made:
     def _parity(self) -> Iterator[Check]:
         if not any(name.startswith(("parity", "sensitivity", "private-step")) for name in self.names):
             return
-        for count, max_physical in splits(batch_size(self.batch), self.physical_batches):
+        for count, max_physical in splits(batch_size(self.batch), self.how.physical_batches):
             batch = take(self.batch, range(count))
-            forced = max_physical is not None or self.given_bound is None
+            forced = max_physical is not None or self.how.max_grad_norm is None
             # A second step, where what is scheduled has moved.
-            steps = max(self.steps, 2 if max_physical is None else 1)
+            steps = max(self.how.steps, 2 if max_physical is None else 1)
             record = self._record([batch] * steps, max_physical, oracle=True, forced=forced)
             if not record.engines or not (record.engines[0].steps or record.engines[0].steps_without_noise):
                 yield Check("private-step", False, detail="the DP optimizer made no step where one was due")
                 return
             engine = record.engines[0]
-            better = verdicts.telling_bound(engine) if self.given_bound is None and not max_physical else None
+            better = (
+                verdicts.telling_bound(engine)
+                if self.how.max_grad_norm is None and not max_physical
+                else None
+            )
             if better is not None:
                 # An example's norm in its batch may be another than alone: class weights do that.
                 self.bound = better
@@ -179,7 +176,7 @@ class Made:
         if "sensitivity" not in self.names or not self.own.engines[0].steps:
             return
         size = batch_size(self.batch)
-        k = min(max(self.physical_batches), size)
+        k = min(max(self.how.physical_batches), size)
         max_physical = None if k == 1 else -(-size // k)
         proved = any(c.name == "parity-clipped-sum" for c in made) and all(
             c.passed is not False for c in made
@@ -224,13 +221,13 @@ class Made:
     def _noise(self) -> Iterator[Check]:
         if not self.names & {"noise-std", "noise-fresh", "reproducible"}:
             return
-        batches = [self.batch] * max(3, self.steps)
-        first, again = (self._record(batches, noise=self.noise_multiplier) for _ in range(2))
-        if self.recipe.built_by == "adaptive" and self.noise_multiplier > 0:
+        batches = [self.batch] * max(3, self.how.steps)
+        first, again = (self._record(batches, noise=self.how.noise_multiplier) for _ in range(2))
+        if self.how.built_by == "adaptive" and self.how.noise_multiplier > 0:
             for name in ("noise-std", "noise-fresh"):
                 yield Check(name, None, detail="adaptive clipping adjusts its own noise")
         else:
-            other = self._record(batches[:1], noise=self.noise_multiplier, seed=1_000_003)
+            other = self._record(batches[:1], noise=self.how.noise_multiplier, seed=1_000_003)
             yield from noise_verdicts.noise_std(first.engines[0], 0)
             yield from noise_verdicts.noise_fresh(first, other, 0)
         yield from noise_verdicts.reproducible(first.engines[0], again.engines[0], 0)

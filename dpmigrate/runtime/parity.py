@@ -21,10 +21,17 @@ from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.made import Made
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
 from dpmigrate.runtime.oracle import LossFunction, each_gradient, gradients, loss_per_example, trainable
-from dpmigrate.runtime.report_types import UNSUPPORTED, Check, ClippingReport, Engine, check_lines
+from dpmigrate.runtime.report_types import (
+    UNSUPPORTED,
+    Check,
+    ClippingReport,
+    Engine,
+    Measurement,
+    check_lines,
+)
 from dpmigrate.runtime.run.judging.verdicts import median_bound
 from dpmigrate.runtime.run.request import Request
-from dpmigrate.runtime.session import BuiltBy, Recipe, TrainStep, ZeroGradWay
+from dpmigrate.runtime.session import Options, Recipe
 
 
 def check_clipping(
@@ -32,32 +39,12 @@ def check_clipping(
     criterion: Callable[..., Any] | None,
     batch: Any,
     max_grad_norm: float | None = None,
-    physical_batches: Sequence[int] = (1, 4),
-    modes: Sequence[str] = ("hooks", "ghost"),
-    *,
-    loss: LossFunction | None = None,
-    loss_reduction: str = "mean",
-    zero_grad: ZeroGradWay = "default",
-    train_step: TrainStep | None = None,
-    built_by: BuiltBy = "engine",
-    noise_multiplier: float = 1.0,
-    noise_generator: torch.Generator | None = None,
-    seed: int = 0,
-    steps: int = 1,
-    checks: Collection[str] | None = None,
-    dtype: torch.dtype | None = None,
+    **options: Any,
 ) -> ClippingReport:
     """Train copies of ``model`` under the installed Opacus, and judge it as ``verify`` judges a script.
 
     ``batch`` is ``(inputs..., target)``, or anything that ``loss(model, batch) -> Tensor[B]``
-    understands. ``max_grad_norm`` None puts C between the two middle per-sample norms.
-    ``physical_batches``: into how many physical batches the logical one is split; above one, through
-    the real BatchMemoryManager, evenly and unevenly. ``zero_grad`` is how the loop clears gradients
-    at its top (None: not at all); ``train_step(model, optimizer, criterion, batch)`` replaces the
-    whole loop body by the caller's own. ``built_by``: "engine" (``make_private``), "pair" (module and
-    optimizer wrapped by hand) or "adaptive" (``PrivacyEngineAdaptiveClipping``, its bound held at C).
-    ``steps`` logical steps are made of the batch; ``checks`` limits what is run, by the names of the
-    contract; ``dtype`` casts model and batch.
+    understands. ``options`` are the fields of :class:`~dpmigrate.runtime.session.Options`.
 
     The model, its gradients, hooks and mode, the batch, the generator and the global random state are
     left as they were. A mode (or dtype) that this Opacus does not support yields checks with
@@ -66,62 +53,54 @@ def check_clipping(
     Raises ValueError or TypeError for arguments that make no sense, and whatever the model or the
     loss raise outside Opacus.
     """
-    names = _selected(checks)
-    if any(k < 1 for k in physical_batches) or not physical_batches:
-        raise ValueError(f"physical_batches must be positive numbers, not {tuple(physical_batches)}")
-    twin, given = copy_model(model, dtype), cast_batch(batch, dtype)
+    how = Options(max_grad_norm=max_grad_norm, **options)
+    names = _selected(how.checks)
+    twin, given = copy_model(model, how.dtype), cast_batch(batch, how.dtype)
     if batch_size(given) == 0:
         raise ValueError("the batch is empty")
     if not trainable(twin):
         raise ValueError("the model has no trainable parameter")
-    used = dtype or model_dtype(model)
-    bound, why = max_grad_norm, ""
-    with isolated(seed):
-        (loss if loss is not None else loss_per_example(criterion, loss_reduction))(twin, given)
-        why = _mixing(twin)
-        if bound is None and not why:
-            try:
-                params, reduction = list(trainable(twin).values()), loss_reduction
-                rows = each_gradient(twin, criterion, given, params, loss=loss, loss_reduction=reduction)
-                bound = median_bound(torch.stack([row.norm() for row in rows]).nan_to_num(1.0))
-            except Exception as error:
-                # A loss of the examples among themselves is nothing, or an error, for one that is alone.
-                bound, why = _batch_gradient(twin, criterion, loss, given) / 2, ""
-                if not bound:
-                    why = str(error)
-    all_checks: list[Check] = []
-    measured = []
-    for index, mode in enumerate(modes):
-        if bound is None or why:
-            all_checks += [Check(n, None, engine=index, detail=why) for n in CHECK_NAMES if n in names]
+    bound, why = _bound(twin, criterion, given, how)
+    checks: list[Check] = []
+    measured: list[Measurement] = []
+    for index, mode in enumerate(how.modes):
+        if bound is None:
+            checks += [Check(n, None, engine=index, detail=why) for n in CHECK_NAMES if n in names]
             continue
-        made = Made(
-            recipe=Recipe(mode, criterion, loss, loss_reduction, zero_grad, built_by, train_step),
-            model=twin,
-            batch=given,
-            names=names,
-            index=index,
-            given_bound=max_grad_norm,
-            bound=float(bound),
-            physical_batches=tuple(physical_batches),
-            noise_multiplier=noise_multiplier,
-            noise_generator=noise_generator,
-            seed=seed,
-            steps=steps,
-        )
-        all_checks += made.run()
+        made = Made(Recipe(mode, criterion, how), twin, given, names, index, bound)
+        checks += made.run()
         measured += made.measurements
     return ClippingReport(
         opacus=opacus_version(),
         torch=str(torch.__version__).split("+")[0],
-        dtype=str(used).removeprefix("torch."),
-        logical_steps=steps,
-        physical_batches=tuple(physical_batches),
-        engines=tuple(Engine(None, None, mode) for mode in modes),
-        checks=tuple(all_checks),
+        dtype=str(how.dtype or model_dtype(model)).removeprefix("torch."),
+        logical_steps=how.steps,
+        physical_batches=tuple(how.physical_batches),
+        engines=tuple(Engine(None, None, mode) for mode in how.modes),
+        checks=tuple(checks),
         max_grad_norm=bound,
         measurements=tuple(measured),
     )
+
+
+def _bound(
+    model: nn.Module, criterion: Callable[..., Any] | None, batch: Any, how: Options
+) -> tuple[float | None, str]:
+    """The C to clip at; None, and why, where no example has a gradient of its own."""
+    with isolated(how.seed):
+        loss = how.loss or loss_per_example(criterion, how.loss_reduction)
+        loss(model, batch)
+        if why := _mixing(model):
+            return None, why
+        if how.max_grad_norm is not None:
+            return float(how.max_grad_norm), ""
+        try:
+            rows = each_gradient(model, None, batch, list(trainable(model).values()), loss=loss)
+            return float(median_bound(torch.stack([row.norm() for row in rows]).nan_to_num(1.0))), ""
+        except Exception as error:
+            # A loss of the examples among themselves is nothing, or an error, for one that is alone.
+            bound = _batch_gradient(model, criterion, how.loss, batch) / 2
+            return bound or None, str(error)
 
 
 def assert_clipping(

@@ -7,7 +7,7 @@ real ``BatchMemoryManager``, the two backward passes as the release at hand spel
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,21 +27,49 @@ TrainStep = Callable[[nn.Module, Any, Any, Any], Any]
 """``train_step(model, optimizer, criterion, batch)``: one pass of the user's own loop body."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to set up and run the private training loop that is to be judged.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What :func:`check_clipping` may be told beside a model, a criterion and a batch.
 
-    ``mode`` is the ``grad_sample_mode``; ``train_step`` replaces the whole loop body (``zero_grad``
-    included); ``loss`` gives one loss per example where the criterion's call does not fit.
+    ``max_grad_norm`` None puts C between the two middle per-sample norms. ``physical_batches``: into how
+    many physical batches the logical one is split; above one, through the real BatchMemoryManager, evenly
+    and unevenly. ``loss(model, batch)`` gives one loss per example where the criterion's call does not fit.
+    ``zero_grad`` is how the loop clears gradients at its top (None: not at all); ``train_step(model,
+    optimizer, criterion, batch)`` replaces the whole loop body by the caller's own. ``built_by``: "engine"
+    (``make_private``), "pair" (module and optimizer wrapped by hand) or "adaptive"
+    (``PrivacyEngineAdaptiveClipping``, its bound held at C). ``steps`` logical steps are made of the batch;
+    ``checks`` limits what is run, by the names of the contract; ``dtype`` casts model and batch.
     """
 
-    mode: str
-    criterion: Callable[..., Any] | None
+    max_grad_norm: float | None = None
+    physical_batches: Sequence[int] = (1, 4)
+    modes: Sequence[str] = ("hooks", "ghost")
     loss: LossFunction | None = None
     loss_reduction: str = "mean"
     zero_grad: ZeroGradWay = "default"
-    built_by: BuiltBy = "engine"
     train_step: TrainStep | None = None
+    built_by: BuiltBy = "engine"
+    noise_multiplier: float = 1.0
+    noise_generator: torch.Generator | None = None
+    seed: int = 0
+    steps: int = 1
+    checks: Collection[str] | None = None
+    dtype: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        if any(k < 1 for k in self.physical_batches) or not self.physical_batches:
+            wrong = tuple(self.physical_batches)
+            raise ValueError(f"physical_batches must be positive numbers, not {wrong}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to set up and run the private training loop that is to be judged: ``mode`` is the
+    ``grad_sample_mode``."""
+
+    mode: str
+    criterion: Callable[..., Any] | None
+    how: Options = Options()
 
     @property
     def ghost(self) -> bool:
@@ -67,7 +95,7 @@ class Session:
     def __post_init__(self) -> None:
         module = copy_model(self.original)
         raw = torch.optim.SGD(module.parameters(), lr=self.lr)
-        build = self._by_hand if self.recipe.built_by == "pair" else self._by_engine
+        build = self._by_hand if self.recipe.how.built_by == "pair" else self._by_engine
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self.model, self.optimizer, self.criterion = build(module, raw)
@@ -97,27 +125,27 @@ class Session:
             yield parts
 
     def _loop_body(self, part: Any) -> None:
-        if self.recipe.train_step is not None:
-            self.recipe.train_step(self.model, self.optimizer, self.criterion, part)
+        if self.recipe.how.train_step is not None:
+            self.recipe.how.train_step(self.model, self.optimizer, self.criterion, part)
             return
-        if self.recipe.zero_grad is not None:
-            self.optimizer.zero_grad(self.recipe.zero_grad == "set-to-none")
+        if self.recipe.how.zero_grad is not None:
+            self.optimizer.zero_grad(self.recipe.how.zero_grad == "set-to-none")
         self._backward(part)
         self.optimizer.step()
 
     def _backward(self, part: Any) -> None:
         recipe = self.recipe
-        if recipe.loss is not None:
-            losses = recipe.loss(self.model, part)
+        if recipe.how.loss is not None:
+            losses = recipe.how.loss(self.model, part)
             if recipe.ghost:
-                ghost_backward(self.model, self.optimizer, losses, recipe.loss_reduction)
+                ghost_backward(self.model, self.optimizer, losses, recipe.how.loss_reduction)
             else:
-                (losses.mean() if recipe.loss_reduction == "mean" else losses.sum()).backward()  # type: ignore[no-untyped-call]
+                (losses.mean() if recipe.how.loss_reduction == "mean" else losses.sum()).backward()  # type: ignore[no-untyped-call]
             return
         inputs, target = inputs_and_target(part)
         value = self.criterion(self.model(*inputs), target)
         if recipe.ghost and isinstance(value, Tensor):
-            ghost_backward(self.model, self.optimizer, value, recipe.loss_reduction)
+            ghost_backward(self.model, self.optimizer, value, recipe.how.loss_reduction)
         else:
             value.backward()
 
@@ -126,7 +154,7 @@ class Session:
 
         recipe, engine_class = self.recipe, PrivacyEngine
         options: dict[str, Any] = {}
-        if recipe.built_by == "adaptive":
+        if recipe.how.built_by == "adaptive":
             from opacus.utils.adaptive_clipping.adaptive_clipping_utils import PrivacyEngineAdaptiveClipping
 
             engine_class = PrivacyEngineAdaptiveClipping
@@ -135,7 +163,7 @@ class Session:
             options |= dict.fromkeys(("min_clipbound", "max_clipbound"), self.max_grad_norm)
         if recipe.ghost and wraps_criterion():
             criterion = recipe.criterion if recipe.criterion is not None else nn.MSELoss()
-            options["criterion"] = copy_criterion(criterion, recipe.loss_reduction)
+            options["criterion"] = copy_criterion(criterion, recipe.how.loss_reduction)
         elif recipe.ghost:
             options["clipping"] = "ghost"
         size = self.expected_batch_size
@@ -145,7 +173,7 @@ class Session:
             data_loader=DataLoader(range(size), batch_size=size),  # type: ignore[arg-type]
             noise_multiplier=self.noise_multiplier,
             max_grad_norm=self.max_grad_norm,
-            loss_reduction=recipe.loss_reduction,
+            loss_reduction=recipe.how.loss_reduction,
             poisson_sampling=False,
             noise_generator=self.noise_generator,
             grad_sample_mode=recipe.mode,
@@ -158,7 +186,7 @@ class Session:
         from opacus.grad_sample import GradSampleModule
         from opacus.grad_sample import grad_sample_module_fast_gradient_clipping as fast
 
-        recipe, reduction = self.recipe, self.recipe.loss_reduction
+        recipe, reduction = self.recipe, self.recipe.how.loss_reduction
         if recipe.ghost:
             model = fast.GradSampleModuleFastGradientClipping(
                 module, loss_reduction=reduction, max_grad_norm=self.max_grad_norm
@@ -187,7 +215,7 @@ class Session:
     def _criterion_of_loop(self) -> Any:
         """The criterion that the loop body calls where Opacus wraps none: vector-valued for two passes."""
         recipe = self.recipe
-        return copy_criterion(recipe.criterion, "none" if recipe.ghost else recipe.loss_reduction)
+        return copy_criterion(recipe.criterion, "none" if recipe.ghost else recipe.how.loss_reduction)
 
 
 def ghost_backward(model: Any, optimizer: Any, losses: Tensor, loss_reduction: str) -> None:

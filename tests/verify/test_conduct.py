@@ -131,6 +131,14 @@ def test_right_program_passes(tmp_path: Path, edits: tuple[tuple[str, str], ...]
     assert "watched to the script's end" in " ".join(render_text(done.report).split())
 
 
+def test_a_compiled_model_is_judged_as_eager_code(tmp_path: Path) -> None:
+    compiled = ("    for epoch", "    private = torch.compile(private, backend=print)\n    for epoch")
+    done = planted(tmp_path, compiled)
+    assert done.status == 0, (done.failing, done.stderr[-2000:])
+    said = "judged as eager code, without torch.compile (train.py:22)"
+    assert said in " ".join(render_text(done.report).split())
+
+
 def test_no_noise_at_all_is_said_and_not_failed(tmp_path: Path) -> None:
     done = planted(
         tmp_path,
@@ -405,7 +413,7 @@ def test_what_is_written_between_steps_may_not_depend_on_an_example(
 ) -> None:
     done = planted(tmp_path, (STEP, WRITES.format(write)), checks="private-step")
     assert done.status == status, (done.report, done.stderr[-2000:])
-    assert done.failing == ({("private-step", None)} if status else set())
+    assert done.failing == ({("private-step", "DPM123")} if status else set())
     assert "written" in done.check("private-step")["detail"]
 
 

@@ -200,6 +200,8 @@ def coverage(report: dict[str, Any]) -> str:
             "exited": "the script ended by itself",
         }
         parts.append(ends.get(runs.get("script", ""), "stopped after its steps"))
+        if runs.get("compiled"):
+            parts.append(f"judged as eager code, without torch.compile ({runs['compiled']})")
     later = [engine["other_loss_from"] for engine in report["engines"] if engine.get("other_loss_from")]
     if later:
         parts.append(

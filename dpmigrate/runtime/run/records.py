@@ -238,7 +238,8 @@ class EngineRecord:
 class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
     ``accountants``: the mechanism of each that the process made. ``elsewhere``: the folder of another Opacus
-    that the script imports. ``sharded``: parameters are spread over processes.
+    that the script imports. ``sharded``: parameters are spread over processes. ``compiled``: where
+    torch.compile was first called, which was left out.
     ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
@@ -254,6 +255,7 @@ class RunRecord:
     accountants: list[str] = field(default_factory=list)
     elsewhere: str = ""
     sharded: bool = False
+    compiled: str = ""
     advice: str = ""
     removal: Any = None
     audit: Any = None

@@ -361,6 +361,7 @@ def _private_runs(request: Request, script_run: RunRecord) -> dict[str, Any]:
         "seen": sum(bool(e.steps or e.steps_without_noise) for e in script_run.engines),
         "all": max(len(script_run.engines), request.engines or 0),
         "script": script_run.outcome,
+        "compiled": script_run.compiled,
         "error": "; ".join(part for part in (script_run.error, script_run.advice) if part),
     }
 

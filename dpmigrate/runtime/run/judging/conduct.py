@@ -159,17 +159,16 @@ def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
     """``private-step`` where an example is seen in parameters that no private step has written."""
     seen = "another example in a batch moves {} by this share, though the noisy step is the same"
     written = (
-        "the parameters are written between steps by what depends on the batch, without clipping and noise "
-        "(write them by what private steps have made, or not at all): " + seen.format("them")
-    )
+        "second-optimizer: the parameters are written between steps by what depends on the batch, without "
+        "clipping and noise (an update by hand, or weights of a model trained without privacy): "
+    ) + seen.format("them")
     beside = (
         f"second-optimizer: {engine.beside.by}, stepped {engine.beside.count} times, trains what stands "
         "outside the private model, by a loss that both have a part in, without clipping and noise: "
     ) + seen.format("it")
-    pairs = ((removal.written, None, written), (removal.beside, "DPM123", beside))
     return [
-        Check("private-step", False, share, UNWRITTEN, rule, index, detail)
-        for share, rule, detail in pairs
+        Check("private-step", False, share, UNWRITTEN, "DPM123", index, detail)
+        for share, detail in ((removal.written, written), (removal.beside, beside))
         if (share or 0.0) > UNWRITTEN
     ]
 

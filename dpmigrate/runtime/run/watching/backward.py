@@ -23,6 +23,7 @@ from dpmigrate.runtime.run.watching.alone import Alone, NotAloneError
 from dpmigrate.runtime.run.watching.engines import LiveEngine, PrivateModule
 from dpmigrate.runtime.run.watching.graph import (
     NoOracle,
+    Question,
     depends_on,
     flat_gradients,
     flatten,
@@ -250,20 +251,19 @@ class BackwardWatcher:
         if engine.module.expanded:
             losses, used, alone = self._on_parameters(engine.module, used, alone)
             seeds = [gradient for _, gradient, _ in used]
-        entry = judge(
-            losses,
-            seeds,
+        asked = Question(
             used,
             engine.params,
-            bounds=engine.bounds,
-            mean=engine.record.averages,
-            keep_rows=engine.record.adaptive,
+            engine.bounds,
+            engine.record.averages,
             share=None if engine.share is None or len(engine.share) != count else engine.share,
+            keep_rows=engine.record.adaptive,
+            keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
             alone=alone,
             tight=parity_limit(engine.record.dtype, sum(engine.record.sizes)) / TIMES_ROUNDING,
             budget=ORACLE_BUDGET - self.spent,
-            keep_gradient=engine.record.mode == "ghost" and self.watch.wrapped_loss is None,
         )
+        entry = judge(losses, seeds, asked)
         engine.share = None
         self.spent += time.perf_counter() - began
         return entry

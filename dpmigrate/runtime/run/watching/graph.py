@@ -8,7 +8,6 @@ needed, the dropout masks are those of the script, and no Opacus hook takes part
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 import zlib
@@ -118,69 +117,95 @@ def _apart(used: list[tuple[Tensor, Tensor, int]]) -> list[tuple[Tensor, Tensor,
     return [(o, parts[id(o)], n) for o, _, n in used if float(parts[id(o)].norm()) > 1e-6 * size[id(o)]]
 
 
-def judge(
-    losses: Sequence[Tensor],
-    seeds: Sequence[Tensor | None],
-    used: Used,
-    params: Sequence[Tensor],
-    *,
-    bounds: Sequence[float],
-    mean: bool,
-    keep_rows: bool = False,
-    share: Tensor | None = None,
-    keep_gradient: bool = False,
-    alone: Alone | None = None,
-    tight: float = 0.0,
-    budget: float = math.inf,
-) -> BackwardPass:
-    """Per-example norms and the clipped sum for one backward pass.
+@dataclass(eq=False)
+class Question:
+    """A backward pass whose per-example norms and clipped sum are asked for.
 
-    ``bounds`` are the max grad norms: one for the whole gradient, or one a parameter (per-layer clipping).
-    ``used`` comes from :func:`output_gradients`; ``mean`` says that the loss averages over the batch;
-    ``keep_rows`` keeps all per-example gradients where they fit, so that they can be clipped again;
-    ``keep_gradient`` keeps that of the losses themselves. ``share`` ``[B]`` multiplies each example.
-    ``alone`` gives the gradients faster, where the model lets it, and is believed where their sum is
-    within ``tight`` of the batch's gradient. Elsewhere the graph gives them one by one; where that would
-    take longer than ``budget`` seconds, ``alone`` gives the norms and the graph the sum.
+    ``used`` comes from :func:`output_gradients`. ``bounds`` are the max grad norms: one for the whole
+    gradient, or one a parameter (per-layer clipping). ``mean`` says that the loss averages over the batch;
+    ``share`` ``[B]`` multiplies each example. ``keep_rows`` keeps all per-example gradients where they fit,
+    so that they can be clipped again; ``keep_gradient`` keeps that of the losses themselves. ``alone`` gives
+    the gradients faster, where the model lets it, and is believed where their sum is within ``tight`` of the
+    batch's gradient. Elsewhere the graph gives them one by one; where that would take longer than ``budget``
+    seconds, ``alone`` gives the norms and the graph the sum.
     """
-    count = used[0][0].shape[used[0][2]]
-    scale = float(count) if mean else 1.0
-    sizes = [p.numel() for p in params]
-    keep = keep_rows and count * sum(sizes) < MOST_KEPT
-    by_graph = _by_graph(used, scale, params)
+
+    used: Used
+    params: Sequence[Tensor]
+    bounds: Sequence[float]
+    mean: bool
+    share: Tensor | None = None
+    keep_rows: bool = False
+    keep_gradient: bool = False
+    alone: Alone | None = None
+    tight: float = 0.0
+    budget: float = math.inf
+
+    def __post_init__(self) -> None:
+        output, _, dimension = self.used[0]
+        self.count = output.shape[dimension]
+        self.scale = float(self.count) if self.mean else 1.0
+        self.sizes = [p.numel() for p in self.params]
+
+    def by_graph(self, index: int) -> list[Tensor]:
+        """The gradient of one example, by parameter, from the script's own graph."""
+        seeds = []
+        for output, gradient, d in self.used:
+            seed = torch.zeros_like(output)
+            seed.narrow(d, index, 1).copy_(gradient.narrow(d, index, 1) * self.scale)
+            seeds.append(seed)
+        return gradients([o for o, _, _ in self.used], self.params, keep=True, seeds=seeds)
+
+    def by_itself(self, index: int) -> list[Tensor]:
+        """The same from the example alone. Raises NotAloneError."""
+        if self.alone is None:
+            raise NotAloneError
+        return self.alone.gradient(self.used, self.scale, self.params, index)
+
+    def weighted(self, params: Sequence[Tensor], weights: Tensor | None = None) -> Tensor:
+        """The sum of all examples' gradients, times ``weights [B]``: one plain backward pass, ``[P]``."""
+        seeds = [g for _, g, _ in self.used] if weights is None else weighted(self.used, weights)
+        outputs = [o for o, _, _ in self.used]
+        return flatten(gradients(outputs, params, keep=True, seeds=seeds)) * self.scale
+
+    def share_of(self, index: int) -> float:
+        """What multiplies one example."""
+        return 1.0 if self.share is None else float(self.share[index])
+
+
+def judge(losses: Sequence[Tensor], seeds: Sequence[Tensor | None], asked: Question) -> BackwardPass:
+    """Per-example norms and the clipped sum for one backward pass."""
     began = time.perf_counter()
-    through = _weighted_pass(used, scale, params)
+    through = asked.weighted(asked.params)
     pass_seconds = time.perf_counter() - began
     size = max(float(through.norm()), 1e-30)
     try:
-        if alone is None:
-            raise NotAloneError
-        one = functools.partial(alone.gradient, used, scale, params)
         # The last example is the likeliest to differ, where a state is carried on.
-        one(count - 1)
-        sums = _sums(one, sizes, count, bounds, share, keep)
+        asked.by_itself(asked.count - 1)
+        sums = _sums(asked, asked.by_itself)
         rounding = float((through - sums.raw).norm()) / size
-        if rounding > tight:
-            if pass_seconds * count < budget:
+        if rounding > asked.tight:
+            if pass_seconds * asked.count < asked.budget:
                 raise NotAloneError
-            rounding = _hold_to_graph(sums, by_graph, used, scale, params, bounds, share)
+            rounding = _hold_to_graph(asked, sums)
     except NotAloneError:
-        sums = _sums(by_graph, sizes, count, bounds, share, keep)
+        sums = _sums(asked, asked.by_graph)
         rounding = float((through - sums.raw).norm()) / size
-    gradient = flatten(gradients(list(losses), params, keep=True, seeds=_seeds(losses, seeds)))
+    gradient = flatten(gradients(list(losses), asked.params, keep=True, seeds=_seeds(losses, seeds)))
     # One example's NaN reaches every row: zero times NaN is NaN in the sums over the batch.
-    broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in used)
+    broken = sum(_per_example(torch.isfinite(o * g).logical_not().double(), d) for o, g, d in asked.used)
     assert isinstance(broken, Tensor)
     return BackwardPass(
-        count=count,
+        count=asked.count,
         norms=sums.param_norms.norm(dim=0),
         param_norms=sums.param_norms,
         expected=sums.clipped,
         rows=sums.rows,
         broken=broken.nonzero().flatten().tolist(),
-        share=share,
-        first=gradient if keep_gradient else None,
-        direct=float((gradient * scale - through).norm()) / max(size, float(gradient.norm()) * scale),
+        share=asked.share,
+        first=gradient if asked.keep_gradient else None,
+        direct=float((gradient * asked.scale - through).norm())
+        / max(size, float(gradient.norm()) * asked.scale),
         rounding=rounding,
     )
 
@@ -195,29 +220,24 @@ class _Sums:
     rows: Tensor | None
 
 
-def _sums(
-    gradient_of: Callable[[int], list[Tensor]],
-    sizes: list[int],
-    count: int,
-    bounds: Sequence[float],
-    share: Tensor | None,
-    keep: bool,
-) -> _Sums:
+def _sums(asked: Question, gradient_of: Callable[[int], list[Tensor]]) -> _Sums:
     """Add up the examples' gradients by parameter: a float64 row of a large model is slow to make."""
-    clipped = torch.zeros(sum(sizes), dtype=torch.float64)
+    count, size = asked.count, sum(asked.sizes)
+    clipped = torch.zeros(size, dtype=torch.float64)
+    keep = asked.keep_rows and count * size < MOST_KEPT
     sums = _Sums(
         clipped,
         torch.zeros_like(clipped),
-        torch.zeros(len(sizes), count, dtype=torch.float64),
-        torch.zeros(count, sum(sizes), dtype=torch.float64) if keep else None,
+        torch.zeros(len(asked.sizes), count, dtype=torch.float64),
+        torch.zeros(count, size, dtype=torch.float64) if keep else None,
     )
-    parts, raw_parts = torch.split(sums.clipped, sizes), torch.split(sums.raw, sizes)
+    parts, raw_parts = torch.split(sums.clipped, asked.sizes), torch.split(sums.raw, asked.sizes)
     for i in range(count):
         grads = [g.reshape(-1) for g in gradient_of(i)]
-        weight = 1.0 if share is None else float(share[i])
+        weight = asked.share_of(i)
         norms = torch.stack([torch.linalg.vector_norm(g, dtype=torch.float64) for g in grads]) * weight
         sums.param_norms[:, i] = norms
-        factors = (_factors(norms.unsqueeze(1), bounds) * weight).flatten().tolist()
+        factors = (_factors(norms.unsqueeze(1), asked.bounds) * weight).flatten().tolist()
         for part, raw_part, grad, factor in zip(parts, raw_parts, grads, factors, strict=True):
             part.add_(grad, alpha=factor)
             raw_part.add_(grad)
@@ -234,56 +254,26 @@ def _factors(param_norms: Tensor, bounds: Sequence[float]) -> Tensor:
     return torch.stack([clipping_factor(n, c) for n, c in zip(param_norms, bounds, strict=True)])
 
 
-def _weighted_pass(
-    used: Used, scale: float, params: Sequence[Tensor], weights: Tensor | None = None
-) -> Tensor:
-    """The sum of all examples' gradients, times ``weights [B]``: one plain backward pass, ``[P]`` float64."""
-    seeds = [gradient for _, gradient, _ in used] if weights is None else weighted(used, weights)
-    return flatten(gradients([o for o, _, _ in used], params, keep=True, seeds=seeds)) * scale
-
-
-def _hold_to_graph(
-    sums: _Sums,
-    by_graph: Callable[[int], list[Tensor]],
-    used: Used,
-    scale: float,
-    params: Sequence[Tensor],
-    bounds: Sequence[float],
-    share: Tensor | None,
-) -> float:
+def _hold_to_graph(asked: Question, sums: _Sums) -> float:
     """Take the clipped sum from the script's own graph; the rounding of the norms that weigh it.
 
     In a deep network an example alone rounds across the kinks of its ReLUs: its gradient moves by up to
     a hundredth, its norm by far less. One weighted pass over the graph needs the norms alone.
     """
     norms = sums.param_norms.norm(dim=0)
-    weights = _factors(sums.param_norms, bounds)
-    if share is not None:
-        weights = weights * share
-    if len(bounds) == 1:
-        sums.clipped = _weighted_pass(used, scale, params, weights[0])
+    weights = _factors(sums.param_norms, asked.bounds)
+    if asked.share is not None:
+        weights = weights * asked.share
+    if len(asked.bounds) == 1:
+        sums.clipped = asked.weighted(asked.params, weights[0])
     else:
-        each = [_weighted_pass(used, scale, [p], w) for p, w in zip(params, weights, strict=True)]
+        each = [asked.weighted([p], w) for p, w in zip(asked.params, weights, strict=True)]
         sums.clipped = torch.cat(each)
     worst = 0.0
     for i in sorted({k * (len(norms) - 1) // (HELD - 1) for k in range(HELD)}):
-        exact = flatten(by_graph(i)).norm() * (1.0 if share is None else float(share[i]))
+        exact = flatten(asked.by_graph(i)).norm() * asked.share_of(i)
         worst = max(worst, float((exact - norms[i]).abs() / exact.clamp_min(1e-30)))
     return worst
-
-
-def _by_graph(used: Used, scale: float, params: Sequence[Tensor]) -> Callable[[int], list[Tensor]]:
-    """A function that gives the gradient of one example, by parameter, from the script's own graph."""
-
-    def one(index: int) -> list[Tensor]:
-        seeds = []
-        for output, gradient, d in used:
-            seed = torch.zeros_like(output)
-            seed.narrow(d, index, 1).copy_(gradient.narrow(d, index, 1) * scale)
-            seeds.append(seed)
-        return gradients([o for o, _, _ in used], params, keep=True, seeds=seeds)
-
-    return one
 
 
 def flat_gradients(params: Sequence[Tensor]) -> Tensor:

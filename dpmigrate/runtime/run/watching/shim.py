@@ -80,6 +80,7 @@ class Shim:
         ]
         if torch.distributed.is_available():
             wrap_method(torch.nn.parallel.DistributedDataParallel, "__init__", self._parallel)
+        wrap_method(torch, "compile", self._compile)
         wrap_method(torch, "load", self._load)
         wrap_method(torch, "save", _save)
         wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
@@ -189,6 +190,15 @@ class Shim:
         engine = self.watch.engine_of(self.watch.modules.get(id(wrapper.module)))
         if engine is not None and torch.distributed.get_world_size() > 1:
             engine.record.wrapped_after = user_place()
+
+    def _compile(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Around ``torch.compile``: every run would pay for it, and the eager code computes the same."""
+        self.watch.record.compiled = self.watch.record.compiled or user_place()
+        if hasattr(torch.compiler, "set_stance"):
+            torch.compiler.set_stance("force_eager")
+        else:
+            kwargs["disable"] = True
+        return original(*args, **kwargs)
 
     def _load(self, original: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.watch.loaded += 1
