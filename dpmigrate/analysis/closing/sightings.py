@@ -39,6 +39,7 @@ class Sightings(Expressions):
         if isinstance(func, cst.Attribute):
             receivers = self._atoms(func.value, guard)
             described = dict.fromkeys(m for r in receivers for m in self._member(r, func.attr.value))
+            described = described or dict.fromkeys(self._atoms(func, guard))  # of a property
         else:
             described = dict.fromkeys(self._atoms(func, guard))
         return self._describe(described or self.ip.callees.get(call) or ())

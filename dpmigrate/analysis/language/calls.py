@@ -353,6 +353,8 @@ def _call_on_instance(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fal
         for e in member.entries:
             if isinstance(e.atom, Function) and is_property(e.atom):
                 held = enter_function(ip, e.atom, CallInfo(info.node), receiver=atom)
+                if isinstance(info.node, cst.Call):
+                    ip.observations.add(info.node.func, held, ip.path)
                 parts.append(call_value(ip, held, info))
             elif isinstance(e.atom, Function):
                 static = "staticmethod" in e.atom.decorators

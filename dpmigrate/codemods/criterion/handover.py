@@ -7,6 +7,7 @@ from functools import partial
 
 import libcst as cst
 
+from dpmigrate.codemods.criterion.one_for_each import refuse_last_of_many
 from dpmigrate.codemods.criterion.other_modes import OtherModes
 from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.editing.nodes import add_argument, with_statement
@@ -19,14 +20,17 @@ from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
     declared_nonlocal,
+    is_method,
     is_parameter,
+    leading_calls,
     method_of_torch_module,
     same_class,
 )
 from dpmigrate.codemods.returned.alternatives import give_alternatives
 from dpmigrate.codemods.returned.unpack import ResultPlan
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
-from dpmigrate.codemods.returned.ways_out import lead_out, meeting_place
+from dpmigrate.codemods.returned.way_back import way_back
+from dpmigrate.codemods.returned.ways_out import lead_out
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords after which ``criterion=`` reads well."""
@@ -67,15 +71,34 @@ class Handover:
             assert owner is not None
             taken = {a.attr.value for a in self.facts.inside(owner, cst.Attribute)}
             return "self." + next((n for n in names if n not in taken), "dp_criterion")
-        met = {meeting_place(self.facts, s, other) for s in self.result.scopes for other in scopes} - {None}
-        places = {s for s in (self.scope, *self.result.scopes, *scopes, *met) if s is not None}
+        ways = [way_back(self.facts, s, other) for s in self.result.scopes for other in scopes]
+        on_the_way = (s for way in ways if way is not None for s in way.having)
+        places = {self.scope, *self.result.scopes, *scopes, *on_the_way}
         taken = {n for s in places for n in variables_in(self.facts, s)}
         free = next((n for n in names if n not in taken), None)
         return free or fresh_name(self.facts, self.module.tree, "private_criterion")
 
+    def comes_as_member(self, wanted_in: Scope) -> bool:
+        """Whether the call fills an object, whose methods alone lead to where losses are made."""
+        facts, scopes = self.facts, self.result.scopes
+        owner = facts.class_of(scopes[0]) if len(scopes) == 1 and is_method(facts, scopes[0]) else None
+        targets = [self.result.targets(event) for event in self.result.unpacks]
+        filled = [facts.code(e.value).strip() for each in targets for e in each.elements]
+        if owner is None or not filled or not all(text.startswith("self.") for text in filled):
+            return False
+        if calls_lead(facts, scopes[0], wanted_in):
+            return False
+        callers = [facts.scope(call) for call, _ in facts.callers.get(wanted_in, ())]
+        return bool(callers) and all(facts.class_of(s) is owner and is_method(facts, s) for s in callers)
+
     def build(self, code: str, name: str, loss_scopes: set[Scope]) -> None:
         """Make a criterion on a line before the call, give it, and lead what comes back to some scopes."""
         module_edits = self.edits.of(self.module)
+        if name.startswith("self.") and not is_method(self.facts, self.scope):
+            self.give(code)
+            for scope in loss_scopes:
+                self.receive(name, scope)
+            return
         if name.startswith("self.") and method_of_torch_module(self.facts, self.scope):
             if self.modes.run_on():
                 raise self.upgrade.withheld(
@@ -131,12 +154,18 @@ class Handover:
     def receive(self, name: str, wanted_in: Scope) -> None:
         """Name the wrapped criterion where the result is taken apart, and lead it to a scope."""
         self.name_result(name)
-        if name.startswith("self."):
-            return
         facts = self.facts
+        if name.startswith("self."):
+            owner = facts.class_of(self.result.scopes[0])
+            if not same_class(facts, self.result.scopes[0], wanted_in):
+                self.routes.member_of = owner
+                self.routes.lead(name.removeprefix("self."), [], wanted_in)
+            return
         for scope in self.result.scopes:
             uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
             self.modes.check_reads(name, scope, uses, handed_on=scope is not wanted_in, result=self.result)
+            taken_at = [e.origin.node for e in (*self.result.unpacks, *self.result.items)]
+            self._one_for_each(scope, [node for node in taken_at if facts.scope(node) is scope], wanted_in)
             if scope is wanted_in:
                 continue
             if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
@@ -149,8 +178,19 @@ class Handover:
                 continue
             if declared_nonlocal(facts, scope) and wanted_in is facts.scope(scope):
                 continue
-            met = meeting_place(facts, scope, wanted_in)
-            if met is not None:
-                lead_out(self.routes, name, scope, met, self.result.records)
-            if met is not wanted_in:
-                self.routes.lead(name, met or scope, wanted_in)
+            way = way_back(facts, scope, wanted_in)
+            if way is None:
+                self.routes.lead(name, [scope], wanted_in)
+                continue
+            for function in way.returning:
+                lead_out(self.routes, name, function, way.having, self.result.records)
+            for source in way.sources:
+                calls = (call for each in way.returning for call, _ in facts.callers.get(each, ()))
+                self._one_for_each(source, [c for c in calls if facts.scope(c) is source], wanted_in)
+            self.routes.lead(name, way.sources, wanted_in)
+
+    def _one_for_each(self, scope: Scope, taken_at: Sequence[cst.CSTNode], wanted_in: Scope) -> None:
+        """What is taken in a loop is used in it, or with the model of the last turn. Raises `Withheld`."""
+        uses = [site.call for site in self.sites if self.facts.scope(site.call) is scope]
+        handing = leading_calls(self.facts, scope, wanted_in) if scope is not wanted_in else []
+        refuse_last_of_many(self.facts, taken_at, [*uses, *handing])

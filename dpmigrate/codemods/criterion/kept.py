@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -17,7 +17,7 @@ from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.losses.functional import portable_arguments
 from dpmigrate.codemods.losses.homes import homes_of
 from dpmigrate.codemods.losses.origins import LossSite, functional_behind, is_object
-from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.assignments import Home, target_text, targets_of
 from dpmigrate.codemods.program.facts import Scope, making_node
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
@@ -190,6 +190,23 @@ class KeptCriteria:
         if needed is not None:
             self.edits.of(module).need_import(needed)
         return f"{text}({', '.join(arguments)})"
+
+    def remove_if_unused(self, kept: Kept, calls: Collection[cst.Call]) -> None:
+        """The project's own variable goes where, those calls apart, nothing reads it any more."""
+        facts = self.facts
+        if len(kept.homes) != 1 or not kept.name.isidentifier() or not set(kept.calls) <= set(calls):
+            return
+        home, kept_in = kept.homes[0], self.scope(kept)
+        module = facts.module_of(home)
+        roots = [kept_in] if isinstance(kept_in, cst.FunctionDef) else [info.tree for info in facts.modules]
+        names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
+        gone = [*(call.func for call in calls), *targets_of(home)]
+        elsewhere = (cst.ImportAlias, cst.Attribute)
+        if all(
+            n in gone or not (facts.module_of(n) is module or isinstance(facts.parent(n), elsewhere))
+            for n in names
+        ):
+            self.edits.of(module).remove(facts.removable(home))
 
     def scope(self, kept: Kept) -> Scope | None:
         """The scope that binds the variable."""

@@ -23,14 +23,15 @@ from dpmigrate.codemods.editing.imports import spelling
 from dpmigrate.codemods.editing.nodes import add_name
 from dpmigrate.codemods.losses.functional import becomes_call_of, functional_arguments
 from dpmigrate.codemods.losses.origins import LossSite, is_object
-from dpmigrate.codemods.program.assignments import targets_of
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope, making_node
 from dpmigrate.codemods.program.places import is_called_by_name
+from dpmigrate.codemods.program.routes import keeps_what_is_given
 from dpmigrate.codemods.program.ways import (
     calls_lead,
     declared_global,
     declared_nonlocal,
+    is_method,
     is_parameter,
     leading_calls,
     make_before,
@@ -201,14 +202,14 @@ class CriterionPlan:
                     self.facts.module_of(kept.homes[0]),
                     kept.homes[0],
                 )
-            return True
+            return is_method(self.facts, self.scope)
         around = self._binds_around(kept, kept_in)
         if not around and not self._hands_on(kept, kept_in):
             return False
         for home, call in product(kept.homes, leading_calls(self.facts, kept_in, self.scope)[:1]):
             make_before(self.facts, self.edits, home, call)
         if not around:
-            self.handover.routes.lead(kept.name, kept_in, self.scope)
+            self.handover.routes.lead(kept.name, [kept_in], self.scope)
         return True
 
     def _hold(self, kept: Kept, name: str) -> None:
@@ -262,7 +263,7 @@ class CriterionPlan:
         """Whether the call's function sets variables of the one around it: the criterion is then one more."""
         facts = self.facts
         statements = declared_nonlocal(facts, self.scope)
-        if facts.scope(self.scope) is not kept_in or self.result.scopes != [self.scope] or not statements:
+        if not statements or facts.scope(self.scope) is not kept_in or self.result.scopes != [self.scope]:
             return False
         if any(
             kept.name in bound_by(facts, b)
@@ -288,35 +289,23 @@ class CriterionPlan:
         alone = isinstance(kept_in, cst.FunctionDef) and {facts.scope(c) for c in kept.calls} == {kept_in}
         apart = self.upgrade.apart or (kept_in is not None and same_class(facts, kept_in, self.scope))
         if alone and kept_in is not self.scope and len(kept.homes) == 1 and not apart:
-            assert kept_in is not None
-            self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
-            self.handover.routes.freed = kept_in
+            assert isinstance(kept_in, cst.FunctionDef)
+            if is_parameter(facts, kept.name, kept_in) and keeps_what_is_given(facts, kept_in, kept.name):
+                self.kept.lift(kept)
+            else:
+                self.edits.of(facts.module_of(kept.homes[0])).remove(facts.removable(kept.homes[0]))
+                self.handover.routes.freed = kept_in
             self._affected = [(c, not kept.per_example) for c in kept.calls]
-            self.handover.build(code, kept.name, {kept_in})
+            member = self.handover.comes_as_member(kept_in)
+            self.handover.build(code, f"self.{kept.name}" if member else kept.name, {kept_in})
             return
         scopes = {facts.scope(s.call) for s in self.sites}
         name = self.handover.free_name(scopes, NAMES[::-1] if self.upgrade.apart else NAMES)
         self._affected = [(s.call, not kept.per_example) for s in self.sites]
         for site in self.sites:
             self.edits.of(site.module).replace(site.call.func, name)
-        self._remove_if_unused(kept)
+        self.kept.remove_if_unused(kept, {s.call for s in self.sites})
         self.handover.build(code, name, scopes)
-
-    def _remove_if_unused(self, kept: Kept) -> None:
-        """The project's own variable goes where nothing reads it any more."""
-        facts = self.facts
-        calls = {s.call for s in self.sites}
-        if len(kept.homes) != 1 or not kept.name.isidentifier() or not set(kept.calls) <= calls:
-            return
-        home = kept.homes[0]
-        module = facts.module_of(home)
-        funcs = {c.func for c in calls}
-        kept_in = self.kept.scope(kept)
-        roots = [kept_in] if isinstance(kept_in, cst.FunctionDef) else [info.tree for info in facts.modules]
-        names = [n for root in roots for n in facts.inside(root, cst.Name) if n.value == kept.name]
-        used = [n for n in names if n not in funcs and n not in targets_of(home)]
-        if not used:
-            self.edits.of(module).remove(facts.removable(home))
 
     # -- a functional loss ----------------------------------------------------------------
 

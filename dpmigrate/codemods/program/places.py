@@ -37,6 +37,11 @@ def fresh_name(facts: Facts, scope: cst.CSTNode, *wanted: str) -> str:
     return f"{wanted[0]}{number}"
 
 
+def unread(facts: Facts, scope: cst.CSTNode) -> str:
+    """A name for what a scope has to take and does not read."""
+    return "_" if "_" not in names_mentioned(facts, scope) else fresh_name(facts, scope, "_criterion")
+
+
 _AT_ONCE = (cst.Arg, cst.Call, cst.Attribute, cst.Element, cst.Tuple, cst.Expr, cst.Return, cst.Assign)
 """What evaluates its parts once, from left to right."""
 

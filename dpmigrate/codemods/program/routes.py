@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import libcst as cst
 
@@ -12,6 +13,7 @@ from dpmigrate.codemods.editing.nodes import add_argument, add_parameter
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import is_called_by_name, parameter_of
+from dpmigrate.codemods.program.ways import is_method
 
 MAX_ROUTE = 4
 """Calls through which a variable is handed on."""
@@ -27,14 +29,16 @@ class Routes:
         """The functions that have it as a parameter now."""
         self.freed: cst.CSTNode | None = None
         """The function whose own variable of that name goes."""
+        self.member_of: cst.ClassDef | None = None
+        """The class whose objects have it as a member."""
 
-    def lead(self, name: str, source: Scope, target: Scope, depth: int = MAX_ROUTE) -> None:
-        """Make the variable ``name`` of ``source`` a parameter of ``target``, passed on by every caller.
+    def lead(self, name: str, sources: Collection[Scope], target: Scope, depth: int = MAX_ROUTE) -> None:
+        """Make the variable ``name`` of some scopes a parameter of ``target``, passed on by every caller.
 
-        Raises `Withheld` where some caller cannot be seen or does not lead back to ``source`` by ``depth``
-        calls.
+        Raises `Withheld` where some caller cannot be seen or does not lead back to one of ``sources`` by
+        ``depth`` calls.
         """
-        if target is source or target in self.routed:
+        if target in sources or target in self.routed:
             return
         facts, function = self.facts, self._function(target, name, depth)
         calls = self._calls_of(function, name)
@@ -46,9 +50,17 @@ class Routes:
             self.edits.of(facts.module_of(function)).change(function, lambda node: add_parameter(node, name))
         self.routed.add(function)
         for call, module in calls:
-            self.lead(name, source, facts.scope(call), depth - 1)
+            given = self._member(facts.scope(call), name)
+            if not given:
+                self.lead(name, sources, facts.scope(call), depth - 1)
             if call in lacking:
-                self.edits.of(module).change(call, lambda node: add_argument(node, name, name, ()))
+                hand_on = partial(add_argument, keyword=name, value=given or name, after=())
+                self.edits.of(module).change(call, hand_on)
+
+    def _member(self, scope: Scope, name: str) -> str:
+        """The variable as a method reads it of its object; empty for any other scope."""
+        its_own = self.member_of is not None and is_method(self.facts, scope)
+        return f"self.{name}" if its_own and self.facts.class_of(scope) is self.member_of else ""
 
     def _function(self, target: Scope, name: str, depth: int) -> cst.FunctionDef:
         """The function that a scope is. Raises `Withheld` for any other, and at the end of the depth."""
@@ -97,8 +109,9 @@ def _leaves_out(facts: Facts, call: cst.CSTNode, fn: cst.FunctionDef, name: str)
     """Whether a call leaves a parameter of that name, which nothing else binds, to its default."""
     params = (*fn.params.params, *fn.params.kwonly_params)
     param = next((p for p in params if p.name.value == name and p.default is not None), None)
-    alone = [b for b in binders(facts, fn) if name in bound_by(facts, b)] == [param]
-    if param is None or not alone or not isinstance(call, cst.Call) or any(a.star for a in call.args):
+    if param is None or not isinstance(call, cst.Call) or any(a.star for a in call.args):
+        return False
+    if not keeps_what_is_given(facts, fn, name):
         return False
     return all(parameter_of(facts, fn, call, arg) != name for arg in call.args)
 
@@ -112,3 +125,37 @@ def _hands_on(call: cst.CSTNode, fn: cst.FunctionDef, name: str, method: bool) -
     given |= {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
     value = given.get(name)
     return isinstance(value, cst.Name) and value.value == name
+
+
+def keeps_what_is_given(facts: Facts, function: cst.FunctionDef, name: str) -> bool:
+    """Whether a parameter is bound anew at most where nothing was given (``if criterion is None:``)."""
+    bound = [b for b in binders(facts, function) if name in bound_by(facts, b)]
+    return sum(isinstance(b, cst.Param) for b in bound) == 1 and all(
+        isinstance(b, cst.Param) or _only_for_none(facts, b, name) for b in bound
+    )
+
+
+def _only_for_none(facts: Facts, binder: cst.CSTNode, name: str) -> bool:
+    line = facts.statement(binder)
+    block = facts.parent(line)
+    branch = facts.parent(block) if block is not None else None
+    if isinstance(branch, cst.If) and branch.body is block and _is_none(branch.test, name):
+        return True
+    assign = facts.parent(binder)
+    value = assign.value if isinstance(assign, cst.Assign) and len(assign.targets) == 1 else None
+    return (
+        isinstance(value, cst.BooleanOperation)
+        and isinstance(value.operator, cst.Or)
+        and _is(value.left, name)
+    )
+
+
+def _is_none(test: cst.BaseExpression, name: str) -> bool:
+    if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1 or not _is(test.left, name):
+        return False
+    compared = test.comparisons[0]
+    return isinstance(compared.operator, cst.Is) and _is(compared.comparator, "None")
+
+
+def _is(node: cst.BaseExpression, name: str) -> bool:
+    return isinstance(node, cst.Name) and node.value == name

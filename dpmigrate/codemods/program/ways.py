@@ -71,6 +71,12 @@ def method_of_torch_module(facts: Facts, scope: Scope) -> bool:
     return any(of_torch_module(facts, member) for member in members)
 
 
+def is_method(facts: Facts, scope: Scope) -> bool:
+    """Whether a function has the object of its class as ``self``."""
+    params = scope.params.params if isinstance(scope, cst.FunctionDef) else ()
+    return bool(params) and params[0].name.value == "self" and facts.class_of(scope) is not None
+
+
 def _is_own(member: cst.Attribute) -> bool:
     return isinstance(member.value, cst.Name) and member.value.value == "self"
 

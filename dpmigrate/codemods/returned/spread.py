@@ -6,14 +6,18 @@ record (``State(*engine.make_private(...))``) has one field more there.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import partial
 
 import libcst as cst
 
 from dpmigrate.analysis.ledger import HandedOnWhole
 from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.nodes import add_parameter
 from dpmigrate.codemods.program.assignments import Home, target_text
+from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts
+from dpmigrate.codemods.program.routes import Routes
 from dpmigrate.codemods.program.ways import is_parameter
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
 from dpmigrate.codemods.returned.record import Record
@@ -86,15 +90,56 @@ def _third_parameter(facts: Facts, function: cst.CSTNode | None, call: cst.Call)
     return third
 
 
+def spread_into(
+    routes: Routes, calls: Sequence[cst.CSTNode], call: cst.CSTNode, name: str, place: int
+) -> bool:
+    """Let ``train`` of ``train(*build())`` take one parameter more, at a place among what comes back.
+
+    False where the result of the call is not spread. ``calls`` are all calls of ``build``. Raises `Withheld`
+    where another call of the function would meet the parameter that is put in.
+    """
+    facts, arg = routes.facts, routes.facts.parent(call)
+    outer = facts.parent(arg) if isinstance(arg, cst.Arg) and arg.star == "*" else None
+    if not isinstance(arg, cst.Arg) or not isinstance(outer, cst.Call):
+        return False
+    entered = [what.node for what in facts.functions_entered(outer)]
+    function = entered[0] if len(entered) == 1 else None
+    if not isinstance(function, cst.FunctionDef) or function.params.posonly_params:
+        raise _by_hand(facts, outer)
+    method = facts.class_of(function) is not None
+    at = method + place + next(i for i, each in enumerate(outer.args) if each is arg)
+    spread = {facts.parent(facts.parent(each) or each) for each in calls}
+    others = [caller for caller, _ in facts.callers.get(function, ()) if caller not in spread]
+    before, plain = [*outer.args[: outer.args.index(arg)]], function.params.params
+    by_place = len(plain) >= at and all(p.default is None for p in plain[:at])
+    no_rest = len(plain) > at or not isinstance(function.params.star_arg, cst.Param)
+    if others or not (by_place and no_rest) or any(a.star or a.keyword for a in before):
+        raise _by_hand(facts, outer)
+    if function not in routes.routed:
+        if function is not routes.freed and name in {
+            n for b in binders(facts, function) for n in bound_by(facts, b)
+        }:
+            raise _name_taken(facts, function, name)
+        last = len(plain) == at
+        takes_it = partial(add_parameter, name=name) if last else partial(with_parameter, place=at, name=name)
+        routes.edits.of(facts.module_of(function)).change(function, takes_it)
+        routes.routed.add(function)
+    return True
+
+
 def third_parameter_free(facts: Facts, function: cst.FunctionDef, name: str) -> None:
     """Refuse a parameter whose name the function has for another one. Raises `Withheld`."""
     if is_parameter(facts, name, function):
-        raise Withheld(
-            f"{name} is a parameter already, and the wrapped criterion comes in as the third: name one of "
-            "them anew",
-            facts.module_of(function),
-            function,
-        )
+        raise _name_taken(facts, function, name)
+
+
+def _name_taken(facts: Facts, function: cst.FunctionDef, name: str) -> Withheld:
+    return Withheld(
+        f"{name} is a variable here already, and the wrapped criterion comes in as a parameter: name one of "
+        "them anew",
+        facts.module_of(function),
+        function,
+    )
 
 
 def _by_hand(facts: Facts, call: cst.CSTNode) -> Withheld:

@@ -12,12 +12,14 @@ from dpmigrate.codemods.editing.nodes import add_element, add_entry, add_paramet
 from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
-from dpmigrate.codemods.program.places import parameter_of
+from dpmigrate.codemods.program.places import parameter_of, unread
 from dpmigrate.codemods.program.routes import Routes
-from dpmigrate.codemods.program.ways import calls_lead, is_parameter
+from dpmigrate.codemods.program.ways import is_parameter
 from dpmigrate.codemods.returned.annotations import lengthen
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
 from dpmigrate.codemods.returned.record import Record
+from dpmigrate.codemods.returned.spread import spread_into
+from dpmigrate.codemods.returned.way_back import calls_to_whoever_takes, returning_as_it_is
 
 
 class _Returned(NamedTuple):
@@ -31,13 +33,13 @@ class _Returned(NamedTuple):
 
 
 def lead_out(
-    routes: Routes, name: str, inner: Scope, outer: Scope, filled: Collection[cst.CSTNode] = ()
+    routes: Routes, name: str, inner: Scope, having: Collection[Scope], filled: Collection[cst.CSTNode] = ()
 ) -> None:
-    """Make a function return one variable more, after the optimizer, and its callers in ``outer`` take it.
+    """Make a function return one variable more, after the optimizer, and its callers in some scopes take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
     tuple, a dataclass) that every caller keeps or hands on. A function that has the variable as a parameter
-    may return several tuples, and one that takes the entries of a dict as its parameters has it from then on.
+    may return several tuples, and one that takes what comes back as its parameters has it from then on.
     ``filled`` are the calls that make a record which has it already. Raises `Withheld`.
     """
     facts, edits = routes.facts, routes.edits
@@ -54,22 +56,15 @@ def lead_out(
             facts.module_of(inner),
             next(iter(_given_back(facts, inner)), inner),
         )
-    calls = facts.callers.get(inner, [])
-    for call, where in calls:
-        if facts.scope(call) is not outer:
-            raise Withheld(
-                f"{name}, the wrapped criterion, has to come back through the function that calls this: "
-                "return it from each function on the way, and take it where losses are made",
-                where,
-                call,
-            )
+    calls = calls_to_whoever_takes(facts, inner)
+    taking = [each for each in calls if facts.scope(each[0]) in having]
     if record is not None:
         refuse_taken_whole(facts, record.made, name, record.kind, record.place)
-        (record.read if has_field else record.grow)(edits, name, calls)
+        (record.read if has_field else record.grow)(edits, name, taking)
     elif isinstance(value, cst.Dict):
-        _out_by_entry(routes, name, value, [call for call, _ in calls])
+        _out_by_entry(routes, name, value, [call for call, _ in taking])
     else:
-        _out_by_element(routes, name, inner, returned)
+        _out_by_element(routes, name, inner, returned, having)
 
 
 def _returned(facts: Facts, function: Scope, alike: bool) -> _Returned | None:
@@ -91,7 +86,7 @@ def _out_by_entry(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cs
     """Return the variable in a dict: an entry that callers read, or a parameter of what takes all entries."""
     facts = routes.facts
     refuse_taken_whole(facts, value, name, "dict")
-    spread = {call: _spread_into(routes, call, name) for call in calls}
+    spread = {call: _entries_into(routes, call, name) for call in calls}
     for function in spread.values():
         if function is not None:
             routes.routed.add(function)
@@ -100,10 +95,12 @@ def _out_by_entry(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cs
     _read_by_key(routes, name, value, [call for call, into in spread.items() if into is None])
 
 
-def _out_by_element(routes: Routes, name: str, function: Scope, returned: _Returned) -> None:
+def _out_by_element(
+    routes: Routes, name: str, function: Scope, returned: _Returned, having: Collection[Scope]
+) -> None:
     """Return the variable in a tuple, after the optimizer or at the end, and let every caller take it."""
     facts, edits = routes.facts, routes.edits
-    calls = facts.callers.get(function, [])
+    calls = calls_to_whoever_takes(facts, function)
     count = len(returned.tuples[0].elements)
     elements = [(i, e.value) for each in returned.tuples for i, e in enumerate(each.elements)]
     optimizers = {i for i, element in elements if facts.is_a(element, "dp-optimizer")}
@@ -112,18 +109,23 @@ def _out_by_element(routes: Routes, name: str, function: Scope, returned: _Retur
         place = count  # a starred target, or numbers, mean the same as before
     for each in returned.tuples:
         edits.of(facts.module_of(function)).change(each, lambda new: add_element(new, place, name))
-    if isinstance(function, cst.FunctionDef) and function.returns is not None:
-        lengthen(facts, edits, function.returns, count, place)
+    for annotated in (function, *returning_as_it_is(facts, function)):
+        if isinstance(annotated, cst.FunctionDef) and annotated.returns is not None:
+            lengthen(facts, edits, annotated.returns, count, place)
     for call, where in calls:
-        target = _target(facts, call)
+        target, scope = _target(facts, call), facts.scope(call)
+        taken = name if scope in having else unread(facts, scope)
         if isinstance(target, (cst.Tuple, cst.List)) and (place == count or len(target.elements) == count):
             at = len(target.elements) if place == count else place
-            edits.of(where).change(target, with_element(at, name))
+            edits.of(where).change(target, with_element(at, taken))
         elif isinstance(target, (cst.Name, cst.Attribute)) and place == count:
             refuse_taken_whole(facts, returned.value, name, "tuple")
             text = facts.code(target).strip()
-            edits.of(where).insert_after(facts.statement(call), f"{name} = {text}[{count}]")
-        else:
+            if scope in having:
+                edits.of(where).insert_after(facts.statement(call), f"{name} = {text}[{count}]")
+        elif scope not in having and isinstance(facts.parent(call), cst.Expr):
+            continue
+        elif not spread_into(routes, [c for c, _ in calls], call, name, place):
             raise Withheld(
                 f"{name}, the wrapped criterion, comes back here beside the others: take one value more",
                 where,
@@ -175,21 +177,7 @@ def _is_taken_apart(facts: Facts, call: cst.CSTNode, count: int) -> bool:
     )
 
 
-def meeting_place(facts: Facts, inner: Scope, other: Scope) -> Scope | None:
-    """Where what one scope has must come out to, on its way to another one: that other, or who calls both.
-
-    None where it need not, since the one leads to the other itself, or where there is no such place.
-    """
-    if calls_lead(facts, other, inner):
-        return other
-    scopes = dict.fromkeys(facts.scope(call) for call, _ in facts.callers.get(inner, ()))
-    met = next(iter(scopes), None)
-    if met is None or len(scopes) != 1 or calls_lead(facts, inner, other):
-        return None
-    return met if calls_lead(facts, met, other) else None
-
-
-def _spread_into(routes: Routes, call: cst.CSTNode, name: str) -> cst.FunctionDef | None:
+def _entries_into(routes: Routes, call: cst.CSTNode, name: str) -> cst.FunctionDef | None:
     """``train`` of ``train(**build())``, where nothing else calls it, or gives it a variable of that name."""
     facts = routes.facts
     around = facts.parent(call)

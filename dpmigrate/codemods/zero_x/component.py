@@ -161,7 +161,7 @@ def _rewrite_call(
         return
     owner = engines.get(call.engine) if call.engine is not None else None
     if owner is None:
-        raise Withheld(ownerless(call.kind), module, node)
+        raise Withheld(ownerless(call), module, node)
     several = _asked(facts, engines.values(), node)
     if call.kind == "get-privacy-spent":
         owners = dict.fromkeys((owner, *several))

@@ -118,7 +118,10 @@ class Sizes:
         parts = (size,) if size is not None else rate.parts if rate is not None else ()
         numbers = [self._number(part) for part in parts]
         told = prod(n for n in numbers if n is not None) if None not in numbers else None
-        physical = self._number(drawn) or self._number(rate.batch if rate is not None else None)
+        # ``k * batch / records`` is one quotient, whose upper part is the logical batch already.
+        physical = self._number(drawn) or self._number(
+            rate.batch if rate is not None and rate.factors else None
+        )
         count = self._number(self._count)
         if parts and told and physical and count and told != physical * count:
             raise Withheld(

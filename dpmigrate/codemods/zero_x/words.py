@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import libcst as cst
+
+from dpmigrate.analysis.ledger.retired import RetiredCall
+
 
 def attached_to(lines: Sequence[int]) -> str:
     """What to do about an engine that is attached nowhere that is known, or in several places."""
@@ -50,14 +54,35 @@ CUT_FOR_SEVERAL = (
 )
 
 
-def ownerless(kind: str) -> str:
-    """What to do about a call whose 0.x engine is not known."""
-    if kind == "virtual-step":
+_RDP = 'or make the engine with accountant="rdp", and write engine.accountant.get_privacy_spent(delta=...)'
+_OF_TODAY = f"the engine of Opacus 1.x has no get_privacy_spent: ask engine.get_epsilon(delta), {_RDP}"
+_OF_ACCOUNTANT = (
+    "the accountant is the PRV accountant, the default since Opacus 1.3, which knows no orders: ask "
+    f"engine.get_epsilon(delta), {_RDP}"
+)
+_BY_KEYWORD = "get_privacy_spent of the accountant takes delta by keyword alone: write delta=..."
+
+
+def ownerless(call: RetiredCall) -> str:
+    """What to do about a call that is of no 0.x engine that is known."""
+    if call.kind == "virtual-step":
         return (
             "virtual_step is called on an optimizer whose engine is not seen: let a BatchMemoryManager "
             "around the loader cut the batches, and call step() on every one"
         )
+    if call.sure and call.error == "TypeError":
+        return _BY_KEYWORD
+    if call.sure:
+        return _OF_ACCOUNTANT if call.since != "1.0.0" or _is_of_accountant(call) else _OF_TODAY
     return (
         "get_privacy_spent is called on something whose engine is not seen: hand the engine on to here, and "
         "write engine.accountant.get_privacy_spent(delta=...)"
     )
+
+
+def _is_of_accountant(call: RetiredCall) -> bool:
+    node = call.origin.node
+    receiver = (
+        node.func.value if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
+    )
+    return isinstance(receiver, cst.Attribute) and receiver.attr.value == "accountant"
