@@ -283,7 +283,7 @@ def test_helpers_that_meet_in_two_places_are_left(folder: Make) -> None:
     )
     called = "    print(wrap(model, optimizer, loader, PrivacyEngine()))\n"
     other = f"\n\ndef other(model, optimizer, loader):\n{called}"
-    assert "needs criterion, which make_private wraps" in withheld(folder, body + other)
+    assert "criterion, the wrapped criterion, comes back here" in withheld(folder, body + other)
 
 
 @pytest.mark.parametrize(
