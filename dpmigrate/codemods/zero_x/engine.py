@@ -115,6 +115,12 @@ class AttachedEngine:
                 "a condition chooses between this engine and another thing: write if and else, and call "
                 "make_private in each branch that has an engine"
             )
+        if isinstance(parent, cst.Return):
+            raise self.withheld(
+                "this engine is made here, returned, and attached elsewhere: make it by engine = "
+                f"PrivacyEngine(...) where it is attached (line {self.facts.position(self.attached)}), with "
+                "model, optimizer and loader at hand"
+            )
         raise self.withheld(
             "this engine is kept in no variable of its own: write engine = PrivacyEngine(...)"
         )
