@@ -6,7 +6,27 @@ import pytest
 
 from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
 
-MADE = "criterion = nn.CrossEntropyLoss()"
+KEPT = 'criterion = nn.CrossEntropyLoss(reduction="none")\n    '
+OLD = {
+    "call": OLD_CALL,
+    "kept": KEPT,
+    "made": "",
+    "third": "",
+    "param": "",
+    "given": "",
+    "backward": "double_backward(model, optimizer, losses)",
+}
+NEW = {
+    "call": NEW_CALL,
+    "kept": "",
+    "made": "criterion = nn.CrossEntropyLoss()\n    ",
+    "third": "criterion, ",
+    "param": ", criterion",
+    "given": ", criterion=criterion",
+    "backward": "losses.backward()",
+}
+"""What an upgrade changes: where the program keeps its criterion, and where one is made for the run."""
+
 DECORATED = """
 def logged(function):
     def run(*args, **kwargs):
@@ -25,7 +45,7 @@ def private(model, optimizer, loader):
 
 @logged
 def train(model, optimizer, loader{param}):
-    {own}for x, y in loader:
+    {kept}for x, y in loader:
         optimizer.zero_grad()
         losses = criterion(model(x), y)
         {backward}
@@ -38,46 +58,21 @@ train(model, optimizer, loader{given})
 """
 
 
+def assert_upgraded(folder: Make, before: str, after: str) -> None:
+    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+
+
 @pytest.mark.parametrize(
     "result",
     ["return function(*args, **kwargs)", "kept = function(*args, **kwargs)\n        return kept"],
 )
 def test_a_decorator_that_hands_on_what_it_gets_is_seen_through(folder: Make, result: str) -> None:
-    before = DECORATED.format(
-        result=result,
-        made="",
-        third="",
-        call=OLD_CALL,
-        param="",
-        own='criterion = nn.CrossEntropyLoss(reduction="none")\n    ',
-        backward="double_backward(model, optimizer, losses)",
-        given="",
-    )
-    after = DECORATED.format(
-        result=result,
-        made=f"{MADE}\n    ",
-        third="criterion, ",
-        call=NEW_CALL,
-        param=", criterion",
-        own="",
-        backward="losses.backward()",
-        given=", criterion=criterion",
-    )
-    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+    assert_upgraded(folder, DECORATED.format(**OLD, result=result), DECORATED.format(**NEW, result=result))
 
 
 def test_a_decorator_that_gives_back_something_else_is_not(folder: Make) -> None:
-    before = DECORATED.format(
-        result="return function(*args, **kwargs), 1.0",
-        made="",
-        third="",
-        call=OLD_CALL,
-        param="",
-        own='criterion = nn.CrossEntropyLoss(reduction="none")\n    ',
-        backward="double_backward(model, optimizer, losses)",
-        given="",
-    ).replace("loader = private(", "loader = setup = private(")
-    project = folder(HEAD + before)
+    program = DECORATED.format(**OLD, result="return function(*args, **kwargs), 1.0")
+    project = folder(HEAD + program.replace("loader = private(", "loader = setup = private("))
     assert project.fix().applied == ()
 
 
@@ -94,7 +89,7 @@ class Setup:
 
 def main(model):
     setup = Setup(model)
-    {first}model, optimizer, {third}loader = {asked}
+    {kept}model, optimizer, {third}loader = {asked}
     for x, y in loader:
         optimizer.zero_grad()
         losses = criterion(model(x), y)
@@ -111,25 +106,10 @@ main(nn.Linear(2, 2))
     [("@property\n    def private(self):", "setup.private"), ("def __call__(self):", "setup()")],
 )
 def test_what_is_called_by_no_name_makes_its_own(folder: Make, kind: str, asked: str) -> None:
-    before = ASKED.format(
-        kind=kind,
-        asked=asked,
-        made="",
-        call=OLD_CALL,
-        first='criterion = nn.CrossEntropyLoss(reduction="none")\n    ',
-        third="",
-        backward="double_backward(model, optimizer, losses)",
+    made = NEW | {"made": f"{NEW['made']}    "}  # a method's line
+    assert_upgraded(
+        folder, ASKED.format(**OLD, kind=kind, asked=asked), ASKED.format(**made, kind=kind, asked=asked)
     )
-    after = ASKED.format(
-        kind=kind,
-        asked=asked,
-        made=f"{MADE}\n        ",
-        call=NEW_CALL,
-        first="",
-        third="criterion, ",
-        backward="losses.backward()",
-    )
-    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
 
 
 SWEEP = """
@@ -140,7 +120,7 @@ def private(lr):
 
 
 def main():
-    {first}for model, optimizer, {third}loader in {runs}:
+    {kept}for model, optimizer, {third}loader in {runs}:
         for x, y in loader:
             optimizer.zero_grad()
             losses = criterion(model(x), y)
@@ -155,23 +135,7 @@ main()
 @pytest.mark.parametrize("runs", ["[private(lr) for lr in (0.1, 0.2)]", "map(private, (0.1, 0.2))"])
 def test_each_turn_of_a_comprehension_has_a_criterion_of_its_own(folder: Make, runs: str) -> None:
     """Opacus 1.5.3 and 1.5.4 refuse one that another run has had."""
-    before = SWEEP.format(
-        runs=runs,
-        made="",
-        call=OLD_CALL,
-        first='criterion = nn.CrossEntropyLoss(reduction="none")\n    ',
-        third="",
-        backward="double_backward(model, optimizer, losses)",
-    )
-    after = SWEEP.format(
-        runs=runs,
-        made=f"{MADE}\n    ",
-        call=NEW_CALL,
-        first="",
-        third="criterion, ",
-        backward="losses.backward()",
-    )
-    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+    assert_upgraded(folder, SWEEP.format(**OLD, runs=runs), SWEEP.format(**NEW, runs=runs))
 
 
 MODULE = """
@@ -197,13 +161,13 @@ learner = Learner(nn.Linear(2, 2), torch.optim.SGD([], lr=0.1), torch.utils.data
 learner.start()
 learner.train_all()
 """
-KEPT = 'self.criterion = nn.CrossEntropyLoss(reduction="none")'
+MEMBER = 'self.criterion = nn.CrossEntropyLoss(reduction="none")'
 
 
 @pytest.mark.parametrize(
     ("kept", "loss", "name"),
     [
-        (KEPT, "self.criterion(self.model(x), y)", "loss_fn"),
+        (MEMBER, "self.criterion(self.model(x), y)", "loss_fn"),
         ("pass", 'nn.functional.cross_entropy(self.model(x), y, reduction="none")', "criterion"),
     ],
 )
@@ -225,14 +189,14 @@ def test_a_module_keeps_the_wrapped_criterion_where_no_module_stood(
         loss=f"self.{name}(self.model(x), y)",
         backward="losses.backward()",
     )
-    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))
+    assert_upgraded(folder, before, after)
 
 
 OTHERWISE = """
 def main(model, optimizer, loader, private):
-    {first}{before}{result}
+    {made}{before}{result}
     model, optimizer, {third}loader = {taken}
-    {own}for x, y in loader:
+    for x, y in loader:
         optimizer.zero_grad()
         losses = criterion(model(x), y)
         if private:
@@ -264,31 +228,13 @@ BEFORE = "result = model, optimizer, {third}loader\n    engine = PrivacyEngine()
 def test_what_is_taken_apart_on_another_way_has_the_criterion_too(
     folder: Make, before: str, result: str, taken: str
 ) -> None:
-    def program(old: bool) -> str:
-        words = {"call": OLD_CALL if old else NEW_CALL, "third": "" if old else "criterion, "}
-        made = 'nn.CrossEntropyLoss(reduction="none")' if old else "nn.CrossEntropyLoss()"
-        return OTHERWISE.format(
-            first=f"criterion = {made}\n    ",
-            before=before.format(**words),
-            result=result.format(**words),
-            taken=taken.format(**words),
-            third=words["third"],
-            own="",
-            backward="double_backward(model, optimizer, losses)" if old else "losses.backward()",
-        )
-
-    assert upgraded(folder, program(old=True)) == body_of("\n\n" + program(old=False).lstrip("\n"))
+    program = OTHERWISE.replace("{before}", before).replace("{result}", result).replace("{taken}", taken)
+    assert_upgraded(folder, program.format(**OLD | {"made": KEPT}), program.format(**NEW))
 
 
 def test_one_that_has_no_criterion_yet_withholds(folder: Make) -> None:
-    words = {"call": OLD_CALL, "third": ""}
-    body = OTHERWISE.format(
-        first="",
-        before=BEFORE.format(**words),
-        result="if private:\n        result = {call}".format(**words),
-        taken="result",
-        third="",
-        own="",
-        backward="double_backward(model, optimizer, losses)",
-    ).replace("criterion(model(x), y)", 'F.cross_entropy(model(x), y, reduction="none")')
+    program = OTHERWISE.replace("{before}", BEFORE).replace("{taken}", "result")
+    program = program.replace("{result}", "if private:\n        result = {call}")
+    functional = 'F.cross_entropy(model(x), y, reduction="none")'
+    body = program.format(**OLD).replace("criterion(model(x), y)", functional)
     assert "three objects that make_private did not return" in withheld(folder, body)
