@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -33,43 +34,41 @@ def render(result: ScanResult, style: Style) -> str:
     rules = [item for item in advisories() if item.id in named]
     position = {item.id: i for i, item in enumerate(rules)}
     prints = fingerprints(result)
-    log = {
-        "$schema": SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "dpmigrate",
-                        "fullName": f"dpmigrate {__version__}: privacy faults in Opacus training code",
-                        "semanticVersion": __version__,
-                        "rules": [_rule(item) for item in rules],
-                    }
-                },
-                "automationDetails": {"id": "dpmigrate/"},
-                "columnKind": "unicodeCodePoints",
-                "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
-                "invocations": [
-                    {
-                        "executionSuccessful": not result.not_analysed,
-                        "toolExecutionNotifications": [
-                            _notification(item, result) for item in result.not_analysed
-                        ],
-                    }
-                ],
-                "results": [
-                    _result(finding, result, position, prints[finding.key], held.get(finding.key))
-                    for finding in ordered
-                ],
-                "properties": {
-                    "filesSeen": result.files_seen,
-                    "filesAnalysed": result.files_analysed,
-                    "privateTrainingRuns": len(result.runs),
-                },
-            }
+    run = {
+        "tool": {"driver": _driver(rules)},
+        "automationDetails": {"id": "dpmigrate/"},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
+        "invocations": [_invocation(result)],
+        "results": [
+            _result(finding, result, position, prints[finding.key], held.get(finding.key))
+            for finding in ordered
         ],
+        "properties": {
+            "filesSeen": result.files_seen,
+            "filesAnalysed": result.files_analysed,
+            "privateTrainingRuns": len(result.runs),
+        },
     }
-    return json.dumps(log, indent=2, allow_nan=False) + "\n"
+    return (
+        json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, allow_nan=False) + "\n"
+    )
+
+
+def _driver(rules: Sequence[Advisory]) -> dict[str, Any]:
+    return {
+        "name": "dpmigrate",
+        "fullName": f"dpmigrate {__version__}: privacy faults in Opacus training code",
+        "semanticVersion": __version__,
+        "rules": [_rule(item) for item in rules],
+    }
+
+
+def _invocation(result: ScanResult) -> dict[str, Any]:
+    return {
+        "executionSuccessful": not result.not_analysed,
+        "toolExecutionNotifications": [_notification(item, result) for item in result.not_analysed],
+    }
 
 
 def _result(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
+from dpmigrate.codemods.editing.edits import Edits, ProjectEdits, Withheld
 from dpmigrate.codemods.editing.imports import spelling
 from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.program.facts import Facts
@@ -54,20 +54,27 @@ def take_physical_batches(
         )
     stepped, read = facts.code(optimizer).strip(), facts.code(loader).strip()
     size = Sizes(facts, engine, made, loop, branch.test).enlarge(edits, stepped)
-    text, needed = spelling(module.tree, "opacus.utils.batch_memory_manager", "BatchMemoryManager")
-    if needed is not None:
-        text = "BatchMemoryManager"
-        edits.of(module).need_import(f"from opacus.utils.batch_memory_manager import {text}")
+    manager = _manager(edits.of(module), read, size, stepped, engine.may_be_off)
     name = fresh_name(facts, scope, "physical_batches", "batches")
-    given = f"data_loader={read}, max_physical_batch_size={size}, optimizer={stepped}"
-    manager = f"{text}(\n    {given}\n)"
-    if engine.may_be_off:
-        edits.of(module).need_import("import contextlib")
-        private = f'hasattr({stepped}, "signal_skip_step")'
-        manager = f"(\n    {text}({given})\n    if {private}\n    else contextlib.nullcontext({read})\n)"
     head = f"with {manager} as {name}:\n    pass\n"
     edits.of(module).replace(loader, name)
     edits.of(module).change(loop, lambda new: _around(new, head, module.tree.config_for_parsing))
+
+
+def _manager(module_edits: Edits, loader: str, size: str, optimizer: str, may_be_off: bool) -> str:
+    """What makes the batch memory manager, of expressions; nothing at all where the run ``may_be_off``."""
+    text, needed = spelling(
+        module_edits.module.tree, "opacus.utils.batch_memory_manager", "BatchMemoryManager"
+    )
+    if needed is not None:
+        text = "BatchMemoryManager"
+        module_edits.need_import(f"from opacus.utils.batch_memory_manager import {text}")
+    given = f"data_loader={loader}, max_physical_batch_size={size}, optimizer={optimizer}"
+    if not may_be_off:
+        return f"{text}(\n    {given}\n)"
+    module_edits.need_import("import contextlib")
+    private = f'hasattr({optimizer}, "signal_skip_step")'
+    return f"(\n    {text}({given})\n    if {private}\n    else contextlib.nullcontext({loader})\n)"
 
 
 def _around(new: cst.CSTNode, head: str, config: cst.PartialParserConfig) -> cst.CSTNode:

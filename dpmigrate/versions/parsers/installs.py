@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..decoding import line_at, lines_of
 from ..pin import Kind, Pin, parse_requirement, versions_of_url
-from ..releases import everything
-from ..specifiers import Dialect, parse_specifier
+from ..releases import VersionSet
+from ..specifiers import parse_specifier
 from .conda_environment import conda_specifier
 
 _INSTALL = re.compile(
@@ -110,30 +111,13 @@ def install_pin(path: str, source: str, install: Install, kind: Kind, cell: int 
     """
     tool, word = install.tool, install.word
     conda = tool.endswith(("conda", "mamba"))
-    content, dialect = word.content, "conda" if conda else "pep440"
+    content = word.content
     if not word.quoted:
         # The shell takes an unquoted < or > for a redirection; quotes in mid-word vanish.
         content = re.split(r"(?<!\\)[<>]", content, maxsplit=1)[0] if '"' not in content else content
         content = content.replace('"', " ").replace("'", " ")
-    git: str | None = None
-    marker, specifier, versions = "", "", everything()
-    span: tuple[int, int] | None = None
-    if conda and (located := conda_specifier(content)):
-        specifier, first, last = located
-        versions, span = parse_specifier(specifier, "conda"), (word.start + first, word.start + last)
-    elif requirement := parse_requirement(content.replace("\\", " ")):
-        marker, specifier = requirement.marker, requirement.specifier
-        versions, git = requirement.admitted()
-        span = requirement.span(word.start)
-    elif (
-        re.search(r"[#&]egg=opacus\b|/opacus(?:\.git)?(?:[@#]|/archive/|$)", content, re.I)
-        and "://" in content
-    ):
-        versions, git = versions_of_url(content)
-        git = git if git is not None else content
-    elif re.match(r"opacus\s*[=<>!~@\[]", content, re.I):
-        raise ValueError(f"not a requirement: {content}")
-    else:
+    asked = _asked(content, word.start, conda)
+    if asked is None:
         return None
     return Pin(
         path=path,
@@ -141,17 +125,44 @@ def install_pin(path: str, source: str, install: Install, kind: Kind, cell: int 
         text=word.content,
         kind=kind,
         environment=path,
-        versions=versions,
-        specifier=specifier,
-        span=span,
-        dialect=_dialect(dialect),
+        versions=asked.versions,
+        specifier=asked.specifier,
+        span=asked.span,
+        dialect="conda" if conda else "pep440",
         cell=cell,
-        marker=marker,
-        git=git,
+        marker=asked.marker,
+        git=asked.git,
         tool="--upgrade" if install.upgrade else None,
         shell_word=None if word.quoted else (word.raw_start, word.raw_start + len(word.raw)),
     )
 
 
-def _dialect(name: str) -> Dialect:
-    return "conda" if name == "conda" else "pep440"
+class _Asked(NamedTuple):
+    """What a word asks of Opacus."""
+
+    versions: VersionSet
+    git: str | None = None
+    specifier: str = ""
+    span: tuple[int, int] | None = None
+    marker: str = ""
+
+
+def _asked(content: str, start: int, conda: bool) -> _Asked | None:
+    """What the content of a word that begins at ``start`` asks; None where it is of something else.
+
+    Raises ValueError where it names Opacus and cannot be read.
+    """
+    if conda and (located := conda_specifier(content)):
+        specifier, first, last = located
+        versions = parse_specifier(specifier, "conda")
+        return _Asked(versions, specifier=specifier, span=(start + first, start + last))
+    if requirement := parse_requirement(content.replace("\\", " ")):
+        versions, git = requirement.admitted()
+        return _Asked(versions, git, requirement.specifier, requirement.span(start), requirement.marker)
+    of_opacus = re.search(r"[#&]egg=opacus\b|/opacus(?:\.git)?(?:[@#]|/archive/|$)", content, re.I)
+    if of_opacus and "://" in content:
+        versions, git = versions_of_url(content)
+        return _Asked(versions, git if git is not None else content)
+    if re.match(r"opacus\s*[=<>!~@\[]", content, re.I):
+        raise ValueError(f"not a requirement: {content}")
+    return None

@@ -6,12 +6,12 @@ and lists of such tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..decoding import line_at
 from ..pin import Kind, Pin, owner_of, versions_of_git, versions_of_url
-from ..releases import UNKNOWN_GIT
+from ..releases import UNKNOWN_GIT, VersionSet
 from ..specifiers import Dialect, parse_specifier
 from .toml_text import TomlKey, TomlString
 
@@ -55,23 +55,12 @@ def entry_pin(
     """
     fields = entry.fields
     marker = "; ".join(fields[name].value for name in ("markers", "marker", "python") if name in fields)
-    git: str | None = None
     specifier, span = "", None
-    anchor = entry.first
-    if "git" in fields:
-        anchor = fields["git"]
-        refs = [fields[name].value for name in _REFS if name in fields]
-        tag = fields["tag"].value if "tag" in fields else None
-        versions, git = versions_of_git(owner_of(anchor.value), tag or (refs[0] if refs else None))
-    elif location := next((fields[name] for name in ("url", "file") if name in fields), None):
-        anchor = location
-        versions, ref = versions_of_url(location.value)
-        git = ref if ref is not None else location.value
-    elif "path" in fields:
-        anchor = fields["path"]
-        versions, git = UNKNOWN_GIT, anchor.value
+    elsewhere = _from_elsewhere(fields)
+    if elsewhere is not None:
+        anchor, versions, git = elsewhere
     elif "version" in fields:
-        anchor = fields["version"]
+        anchor, git = fields["version"], None
         specifier = anchor.value
         versions = parse_specifier(specifier, dialect)
         span = (anchor.start, anchor.end) if anchor.plain else None
@@ -92,6 +81,21 @@ def entry_pin(
         marker=marker,
         git=git,
     )
+
+
+def _from_elsewhere(fields: Mapping[str, TomlString]) -> tuple[TomlString, VersionSet, str | None] | None:
+    """The field that says where Opacus comes from, if not from an index; the versions, and which state."""
+    if "git" in fields:
+        refs = [fields[name].value for name in _REFS if name in fields]
+        tag = fields["tag"].value if "tag" in fields else None
+        versions, git = versions_of_git(owner_of(fields["git"].value), tag or (refs[0] if refs else None))
+        return fields["git"], versions, git
+    if location := next((fields[name] for name in ("url", "file") if name in fields), None):
+        versions, ref = versions_of_url(location.value)
+        return location, versions, ref if ref is not None else location.value
+    if "path" in fields:
+        return fields["path"], UNKNOWN_GIT, fields["path"].value
+    return None
 
 
 def _shown(text: str, anchor: TomlString) -> str:

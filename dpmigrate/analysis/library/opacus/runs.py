@@ -105,18 +105,11 @@ def record_run(
     modes: tuple[str, ...],
     guard: Guard,
 ) -> TrainingRun:
+    """The run that a call makes in a mode: a new one, or the one that it has made here before."""
     key = ("run", id(info.node), ip.context, mode)
     old = ip.runs.get(key)
     if old is not None:
-        ip.remade.append(old)
-        old.made_again(guard)
-        if old.supposed:
-            old.mode_atom = entry.atom
-        _given_again(old, info, guard)
-        old.raw_models |= _not_its_own(old, _raw(ip, info.argument(None, "module")))
-        old.raw_optimizers |= _not_its_own(old, objects_in(info.argument(None, "optimizer")))
-        old.raw_loaders |= _not_its_own(old, objects_in(info.argument(None, "data_loader")))
-        hand_over(ip, old)
+        _made_again(ip, old, info, entry, guard)
         return old
     origin = _asked_for_at(ip, info.node)._replace(text=f"{call}(...)")
     run = TrainingRun(
@@ -145,6 +138,19 @@ def record_run(
     _look_into_models(ip, run)
     registry.tell_hooks(ip, "<run made>", CallInfo(info.node, [of(part(run, "dp-model"))]))
     return run
+
+
+def _made_again(ip: Interpreter, old: TrainingRun, info: CallInfo, entry: Entry, guard: Guard) -> None:
+    """The call of a run is come to again in the same context, with other arguments perhaps."""
+    ip.remade.append(old)
+    old.made_again(guard)
+    if old.supposed:
+        old.mode_atom = entry.atom
+    _given_again(old, info, guard)
+    old.raw_models |= _not_its_own(old, _raw(ip, info.argument(None, "module")))
+    old.raw_optimizers |= _not_its_own(old, objects_in(info.argument(None, "optimizer")))
+    old.raw_loaders |= _not_its_own(old, objects_in(info.argument(None, "data_loader")))
+    hand_over(ip, old)
 
 
 def _look_into_models(ip: Interpreter, run: TrainingRun) -> None:
