@@ -25,7 +25,7 @@ MatchedFinding = tuple["Finding", "Match"]
 class Job:
     """One fix: the findings that it mends, and, once planned, its edits or why it is withheld."""
 
-    found: list[MatchedFinding] = field(default_factory=list)
+    matched: list[MatchedFinding] = field(default_factory=list)
     runs: list[PrivateRun] = field(default_factory=list)
     edits: ProjectEdits = field(default_factory=ProjectEdits)
     pins: PinPlan = field(default_factory=PinPlan)
@@ -68,7 +68,7 @@ class Job:
         """The file that a message about this job names."""
         if self.withheld is not None and self.withheld.module is not None:
             return self.withheld.module.path
-        return self.found[0][0].span.path
+        return self.matched[0][0].span.path
 
     @property
     def reason(self) -> Reason:
@@ -92,7 +92,7 @@ class CallGroup:
     """All runs of one ``make_private`` call."""
 
     runs: list[PrivateRun]
-    found: list[MatchedFinding] = field(default_factory=list)
+    matched: list[MatchedFinding] = field(default_factory=list)
 
     @property
     def ghost(self) -> bool:
@@ -119,5 +119,5 @@ def group_by_call(
         elif match.run is None or match.run.origin.node not in groups:
             continue
         elif groups[match.run.origin.node].ghost:
-            groups[match.run.origin.node].found.append((finding, match))
+            groups[match.run.origin.node].matched.append((finding, match))
     return groups, loose

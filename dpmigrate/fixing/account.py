@@ -31,8 +31,8 @@ def unmade(
     ``reasons`` holds those of refused jobs by ``id`` of the finding; ``after`` is what a second
     analysis finds: what is gone counts as mended, whoever did it.
     """
-    mended = {id(f) for job in kept for f, _ in job.found if job.changes}
-    planned = {id(f): job for job in jobs for f, _ in job.found}
+    mended = {id(f) for job in kept for f, _ in job.matched if job.changes}
+    planned = {id(f): job for job in jobs for f, _ in job.matched}
     left = Counter((f.rule, f.span.path) for f in after)
     reasons_by_finding = []
     for finding in sorted(offered, key=lambda f: f.sort_key):

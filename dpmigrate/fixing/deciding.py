@@ -96,7 +96,7 @@ class _Numbers:
     def moved_by(self, job: Job) -> set[int]:
         """The groups that a job's findings and runs are in."""
         modules = [run.module for run in job.runs]
-        modules += [match.origin.module for _, match in job.found if match.origin is not None]
+        modules += [match.origin.module for _, match in job.matched if match.origin is not None]
         return {self.of(module.key) for module in modules}
 
     def changed_by(self, job: Job) -> set[int]:

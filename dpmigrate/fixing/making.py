@@ -83,7 +83,7 @@ class Fixing:
             for path, reason, findings in job.left:
                 self.refuse(path, reason, findings)
             if job.withheld is not None:
-                self.refuse(job.path, job.reason, job.found)
+                self.refuse(job.path, job.reason, job.matched)
             elif job.changes:
                 ready.append(job)
         proved = prover.prove(ready)
@@ -107,7 +107,7 @@ class Fixing:
                 transaction.commit()
         except Refused as refused:
             for job in kept:
-                self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.found)
+                self.refuse(refused.path, f"{refused.reason} (nothing was written)", job.matched)
             contents, kept, after = {}, [], None
         offered, unmade_ = self._offered(), self._with_leave(self._unmade(jobs, kept, after))
         said = {(f.rule, f.span.path) for f, _ in unmade_} | {(NOT_ANALYSED, path) for path in self.refused}

@@ -72,7 +72,7 @@ class Prover:
                 sound.append(job)
             else:
                 self.failed[id(job)] = ProofProblem(*problem)
-                self.refuse(*problem, job.found)
+                self.refuse(*problem, job.matched)
         return self._settled(sound, ({}, [], None), None) if sound else ({}, [], None)
 
     def _settled(self, jobs: Sequence[Job], proved: Proved, failure: ProofProblem | None) -> Proved:
@@ -111,7 +111,7 @@ class Prover:
 
     def _fail(self, job: Job, problem: ProofProblem) -> None:
         self.failed[id(job)] = problem
-        self.refuse(job.path, problem.text, job.found)
+        self.refuse(job.path, problem.text, job.matched)
 
     def _failing_alone(
         self, jobs: Sequence[Job], others: Sequence[Job], problems: Sequence[ProofProblem]
@@ -211,13 +211,13 @@ class Prover:
     def _planned_again(self, project: Project, after: Found, jobs: Sequence[Job]) -> set[str]:
         """The files that a second run would change, but for what other jobs are there to mend."""
         counts = Counter((f.rule, f.span.path) for f in self.found.findings)
-        others = set(counts - Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found))
+        others = set(counts - Counter((f.rule, f.span.path) for job in jobs for f, _ in job.matched))
         again = plan_jobs(project, after.matches, self.options, self.facts)
         return {
             path
             for job in again
             if job.withheld is None and job.changes
-            if not {(f.rule, f.span.path) for f, _ in job.found} <= others
+            if not {(f.rule, f.span.path) for f, _ in job.matched} <= others
             for path in job.paths
         }
 
@@ -242,7 +242,7 @@ class Prover:
         behind: dict[tuple[str, str], list[tuple[Finding, Match]]] = {}
         for finding, match in after.matches:
             behind.setdefault((finding.rule, finding.span.path), []).append((finding, match))
-        mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.found)
+        mended = Counter((f.rule, f.span.path) for job in jobs for f, _ in job.matched)
         for key, count in sorted(now.items()):
             left = before[key] - mended[key]
             if (

@@ -40,8 +40,8 @@ def _dependencies(workspace: Workspace) -> dict[str, bytes]:
     """The dependency files that name Opacus, or torchcsprng, by the path that reports show."""
     from dpmigrate.versions.decoding import NAMES_CSPRNG, NEEDLES
 
-    found = telling(workspace.dependency_files, (*NEEDLES, *NAMES_CSPRNG), workspace.display)
-    return {workspace.display(path): data for path, data in found.data.items()}
+    files_read = telling(workspace.dependency_files, (*NEEDLES, *NAMES_CSPRNG), workspace.display)
+    return {workspace.display(path): data for path, data in files_read.data.items()}
 
 
 def installed_with(project: Project, path: str) -> tuple[str, ...]:

@@ -48,12 +48,14 @@ def survey(
     project = Project(workspace, overlay or {})
     project.unreadable += workspace.not_analysed
     files = () if stdin is not None else workspace.files
-    found = telling(files, TELLING, workspace.display)
+    files_read = telling(files, TELLING, workspace.display)
     if stdin is None:
         project.unreadable += workspace.unlisted
-    project.seen = found.seen + (stdin is not None)
-    project.unreadable += [n for n in found.not_analysed if workspace.is_target(workspace.absolute(n.path))]
-    project.seeds = {path: text for path, text in found.data.items() if not is_core_patch(text)}
+    project.seen = files_read.seen + (stdin is not None)
+    project.unreadable += [
+        n for n in files_read.not_analysed if workspace.is_target(workspace.absolute(n.path))
+    ]
+    project.seeds = {path: text for path, text in files_read.data.items() if not is_core_patch(text)}
     if stdin is not None and any(t in stdin for t in TELLING):
         project.seeds["-"] = stdin
     for path, data in project.overlay.items():
@@ -134,16 +136,16 @@ def _leads_to_runs(texts: Texts, program: Program, key: str) -> bool:
     """Whether a module, or one that it imports, has a private run or the text of a call that makes one."""
     from dpmigrate.analysis.source.components import imports_in
 
-    known = {run.module.key for run in program.runs}
+    with_runs = {run.module.key for run in program.runs}
     pending, seen = [key], {key}
     while pending:
         key = pending.pop()
         text = texts.text(key)
-        if key in known or any(maker in text for maker in MAKERS):
+        if key in with_runs or any(maker in text for maker in MAKERS):
             return True
-        found = {k for k in imports_in(program.modules, key, text) if program.modules.is_followed(k)}
-        pending += found - seen
-        seen |= found
+        imported = {k for k in imports_in(program.modules, key, text) if program.modules.is_followed(k)}
+        pending += imported - seen
+        seen |= imported
     return False
 
 

@@ -239,14 +239,14 @@ def _with_offers(
     findings: Sequence[Finding], made: Mapping[Cluster, tuple[Offer, ...]]
 ) -> tuple[Finding, ...]:
     """The findings with the fixes that are really made of this tree; nothing mends standard input."""
-    known = {
+    offer_by_finding = {
         id(finding): offer
         for cluster, of_cluster in made.items()
         for finding, offer in zip(cluster.findings, of_cluster, strict=True)
     }
     return tuple(
         f._replace(fix=offer.fix, by_hand=offer.by_hand)
-        if (offer := known.get(id(f))) is not None
+        if (offer := offer_by_finding.get(id(f))) is not None
         else f._replace(fix=None)
         for f in findings
     )

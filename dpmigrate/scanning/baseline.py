@@ -35,10 +35,10 @@ def baseline_text(result: ScanResult) -> str:
     text changes only with the findings.
     """
     prints = fingerprints(result)
-    known = [s.finding for s in result.suppressed if s.by == "baseline"]
+    kept_back = [s.finding for s in result.suppressed if s.by == "baseline"]
     entries = sorted(
         BaselineEntry(result.from_root(f.span.path), f.rule, prints[f.key], f.message)
-        for f in (*result.findings, *known)
+        for f in (*result.findings, *kept_back)
         if f.rule != NOT_ANALYSED
     )
     document = {
@@ -82,12 +82,12 @@ def hold_against(
     def is_known(finding: Finding) -> bool:
         return finding.rule != NOT_ANALYSED and prints[finding.key] in by_print
 
-    known = [finding for finding in result.findings if is_known(finding)]
+    kept_back = [finding for finding in result.findings if is_known(finding)]
     there = {prints[f.key] for f in (*result.findings, *(s.finding for s in result.suppressed))}
     gone = [e for e in by_print.values() if e.fingerprint not in there and looked_for(e)]
     suppressed = [
         *result.suppressed,
-        *(Suppressed(finding._replace(fix=None), "baseline") for finding in known),
+        *(Suppressed(finding._replace(fix=None), "baseline") for finding in kept_back),
     ]
     return result._replace(
         findings=tuple(f for f in result.findings if not is_known(f)),

@@ -23,11 +23,11 @@ def strategy_jobs(
     """One job for each call whose findings the strategy mends, planned."""
     mended = [(f, m) for f, m in found if strategy in m.advisory.fix.strategies]
     groups, _ = group_by_call(project, mended)
-    return [_planned(project, facts, g, strategy) for g in groups.values() if g.found]
+    return [_planned(project, facts, g, strategy) for g in groups.values() if g.matched]
 
 
 def _planned(project: Project, facts: FactsByPart, group: CallGroup, strategy: Strategy) -> Job:
-    job = Job(group.found, group.runs)
+    job = Job(group.matched, group.runs)
     part_facts = facts.of(group.runs[0].module)
     try:
         if strategy == "set-to-none":

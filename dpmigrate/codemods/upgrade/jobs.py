@@ -42,7 +42,7 @@ def upgrade_jobs(
     for component in _components(project, groups, pins_of):
         pins = list(dict.fromkeys(p for node in component for p in pins_of[node]))
         places = {(p.path, p.cell, p.line) for p in pins}
-        of_component = [f for node in component for f in groups[node].found]
+        of_component = [f for node in component for f in groups[node].matched]
         of_component += [f for f in loose if f[1].pin is not None and _place(f[1].pin) in places]
         if of_component:
             job = _planned(project, facts, [groups[n] for n in component], pins, of_component, options)
@@ -101,7 +101,7 @@ def _planned(
         job.apart = partial(_planned, project, facts, groups, pins, concerned, options, apart=True)
     try:
         refusal = _rewrite(job, project, facts, groups, bool(pins), apart)
-        if not job.found:
+        if not job.matched:
             return Job(left=job.left)
         if refusal is not None and not job.runs:
             raise refusal  # no run under the pins is moved, so they stay
@@ -157,8 +157,8 @@ def _rewrite(
             refusal = withheld
             # It runs nowhere now, or alone, on the same Opacus as before: nothing is taken away from it.
             path = withheld.module.path if withheld.module is not None else group.runs[0].module.path
-            job.left.append((path, reason_spoken(withheld), group.found))
-            job.found = [f for f in job.found if all(f is not other for other in group.found)]
+            job.left.append((path, reason_spoken(withheld), group.matched))
+            job.matched = [f for f in job.matched if all(f is not other for other in group.matched)]
             job.runs = [r for r in job.runs if all(r is not other for other in group.runs)]
             continue
         job.edits.merge(edits)
@@ -239,7 +239,7 @@ def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:
 
 def _needs_rewriting(group: CallGroup) -> bool:
     """Whether code has to change: it shows the old API, takes three results, or has a finding of its own."""
-    if any(match.advisory.fix.rewrites for _, match in group.found):
+    if any(match.advisory.fix.rewrites for _, match in group.matched):
         return True
     for run in group.runs:
         if not run.ghost:
