@@ -1,4 +1,4 @@
-"""DPM124, examples-coupled: examples mixed with, or compared with, others, in pairs that differ in one fact."""
+"""DPM124, examples-coupled: examples mixed or compared with others, in pairs that differ in one fact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DPM124, examples-coupled: means of what counts, and paddings as long as the longest, in pairs that differ in one fact."""
+"""DPM124, examples-coupled: means of what counts and paddings, in pairs that differ in one fact."""
 
 from __future__ import annotations
 
