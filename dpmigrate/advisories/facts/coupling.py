@@ -19,6 +19,7 @@ from dpmigrate.analysis.ledger.models import (
     RecordsRepeated,
     WholeInTrainMode,
 )
+from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN, WEIGHTED_MEAN
 from dpmigrate.model import Tri
 
 
@@ -44,13 +45,13 @@ def _switched_on_again(switched: list[PartEvaluated | WholeInTrainMode]) -> bool
 @fact
 def _weighted_mean(s: Subject) -> Tri:
     """Whether the loss is a mean in which each class has a weight, and nothing else was done to it."""
-    return isinstance(s.event, Backward) and s.event.reduction == "weighted mean"
+    return isinstance(s.event, Backward) and s.event.reduction == WEIGHTED_MEAN
 
 
 @fact
 def _mean_of_what_counts(s: Subject) -> Tri:
     """Whether the loss is a mean over the targets of the batch that are not to be ignored."""
-    if not isinstance(s.event, Backward) or s.event.reduction != "mean of what counts":
+    if not isinstance(s.event, Backward) or s.event.reduction != COUNTED_MEAN:
         return False
     return s.unsure("each example may have as many targets that count")
 

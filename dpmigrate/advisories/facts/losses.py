@@ -7,6 +7,7 @@ from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, HooksSwitched
 from dpmigrate.analysis.ledger.accounting import ReductionGiven
 from dpmigrate.analysis.ledger.gradients import TokensIgnored
+from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN
 from dpmigrate.model import Tri
 
 _FACTORS = ("div", "mul", "scaled")
@@ -79,7 +80,7 @@ def _sum_goes_backward(s: Subject) -> Tri:
 def _goes_backward(s: Subject, reduction: str) -> Tri:
     """Whether losses reduced so go backward: not where a factor came later, which may be their number."""
     event = s.event
-    reductions = ("mean", "mean of what counts") if reduction == "mean" else (reduction,)
+    reductions = ("mean", COUNTED_MEAN) if reduction == "mean" else (reduction,)
     if not isinstance(event, Backward) or event.reduction not in reductions:
         return False
     steps = list(event.steps)

@@ -180,7 +180,7 @@ class Tensor(Atom):
     coefficient: Atom | None = None
     """The DP model whose clipping coefficients were multiplied in."""
     reduction: str | None = None
-    """How losses became one: "none", "mean", "sum", one of `COUPLED_MEANS`; None where that is not known."""
+    """How losses became one: "none", "mean", "sum", or as `ledger.reductions` says; None: not known."""
     detached: bool = False
     """Whether no gradient goes back through it: it was detached, or computed where gradients are off."""
     passes: frozenset[ForwardPass] = frozenset()
@@ -216,16 +216,6 @@ def behind(tensors: Collection[Tensor]) -> tuple[frozenset[Atom], bool]:
     """The models behind what several tensors make together, and whether it is detached from all of them."""
     detached = bool(tensors) and all(t.detached for t in tensors)
     return frozenset().union(*(t.sources if detached else t.reached for t in tensors)), detached
-
-
-WEIGHTED_MEAN = "weighted mean"
-"""A mean in which each class has a weight: divided by the weights of the batch's own examples."""
-
-COUNTED_MEAN = "mean of what counts"
-"""A mean with an ``ignore_index``: divided by the number of the batch's targets that are not ignored."""
-
-COUPLED_MEANS = (WEIGHTED_MEAN, COUNTED_MEAN)
-"""Means whose divisor each example of the batch has a part in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from dpmigrate.analysis.batches import batches_of, joined
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
-    COUPLED_MEANS,
     Atom,
     Const,
     Length,
@@ -44,6 +43,7 @@ from dpmigrate.analysis.language.counting import length_or_one
 from dpmigrate.analysis.language.effects import effects_kept
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.strings import formatted
+from dpmigrate.analysis.ledger.reductions import COUPLED_MEANS
 
 _PLAIN = (int, float, str, bool)
 

@@ -4,7 +4,7 @@
 ``things``       numbers of the program, what makes losses
 ``objects``, ``models``   arguments, and the loaders, generators, engines, criteria, models that they are
 ``events``       what happened, one frozen record each; and of what it happened to:
-``gradients``, ``optimizing``   gradients, parameters and steps
+``gradients``, ``optimizing``   gradients, parameters and steps; ``reductions``: how losses become one number
 ``sampling``, ``accounting``, ``checkpoints``   batches, what is asked of an accountant, weights in files
 ``runs``         one private run with all of it
 ``expressions``, ``retired``   what each expression was seen to be; what a release has dropped

@@ -5,8 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import COUNTED_MEAN, Obj
+from dpmigrate.analysis.domain.atoms import Obj
 from dpmigrate.analysis.domain.values import Function, Value, of
+from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every

@@ -10,8 +10,6 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import joined, passes_behind
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
-    COUNTED_MEAN,
-    WEIGHTED_MEAN,
     Atom,
     Const,
     External,
@@ -35,6 +33,7 @@ from dpmigrate.analysis.domain.values import (
 from dpmigrate.analysis.language.calls import call_method
 from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.language.constants import opaque, params_in_value
+from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN, WEIGHTED_MEAN
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.registry import CallInfo, function, method

@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through, without_records
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import COUPLED_MEANS, Absent, Atom, Const, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.language.assignment import iterate
@@ -20,6 +20,7 @@ from dpmigrate.analysis.language.holding import hold, whole_of
 from dpmigrate.analysis.language.operators import is_penalty
 from dpmigrate.analysis.ledger import Clearing
 from dpmigrate.analysis.ledger.models import INPLACE_PLACES, DataParallel
+from dpmigrate.analysis.ledger.reductions import COUPLED_MEANS
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
