@@ -8,4 +8,5 @@
 ``given``        whether the loop's loss is what the given one computes
 ``functional``, ``classes``   a function for which a class of ``torch.nn`` stands
 ``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by
+``one_for_each`` where a loop makes several
 """

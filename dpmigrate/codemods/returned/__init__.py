@@ -3,7 +3,7 @@
 ``upgraded_call``   the call, as its recipes know it
 ``unpack``, ``spread``   three targets become four, as do the arguments that the results are
 ``alternatives`` what is taken apart in its place on another way
-``ways_out``     out of a function, to the callers that make losses
+``way_back``, ``ways_out``   out of functions, to the callers that make losses
 ``annotations``, ``record``   tuples and records that grow with it
 ``entries``      whether one more object changes what is read of a tuple or dict
 """
