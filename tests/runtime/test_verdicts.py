@@ -35,6 +35,12 @@ class TestLimit:
         assert verdicts.limit_for(engine(nothing, adaptive=True)) == pytest.approx(2.0)
 
 
+class TestLaterSteps:
+    def test_those_that_do_not_hold_are_not_among_those_that_do(self) -> None:
+        judged = engine(step(), later={5: step(), 7: step(2 * SUM)})
+        assert verdicts.against_oracle(judged, 0)[0].detail.endswith("over 1 logical step, and in step 5")
+
+
 class TestNonfinite:
     def test_the_first_examples_are_named(self) -> None:
         assert verdicts.nonfinite(engine(step(), step())) == ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dpmigrate.report.style import Style
-from dpmigrate.report.verification.text import failures, meaning, next_steps, render_text
+from dpmigrate.report.verification.text import checks_of, failures, meaning, next_steps, render_text
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:
@@ -25,6 +25,15 @@ def test_a_fault_without_a_fix_names_the_edit() -> None:
         "next: dpmigrate explain DPM301",
         "DPM301 by hand: train on the loader that make_private returned",
     ]
+
+
+def test_the_check_that_names_a_fault_stands_first() -> None:
+    said = ("hooks against ghost", "examples-coupled: changing one half of a batch", "holds")
+    checks = [
+        {"passed": i == 2, "rule": None if i == 2 else "DPM124", "engine": 0, "detail": words}
+        for i, words in enumerate(said)
+    ]
+    assert [c["detail"] for c in checks_of({"checks": checks}, 0)] == [said[1], said[0], said[2]]
 
 
 def test_faults_are_counted_not_the_checks_that_show_them() -> None:

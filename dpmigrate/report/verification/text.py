@@ -136,9 +136,14 @@ def parameters(engine: dict[str, Any]) -> str:
 
 
 def checks_of(report: dict[str, Any], index: int) -> list[dict[str, Any]]:
-    """The checks of one private run, those that fail before all others."""
-    checks = [c for c in report["checks"] if c["engine"] == index]
-    return sorted(checks, key=lambda c: c["passed"] is not False)
+    """The checks of one private run: first those that fail, and of these the ones that name their fault."""
+    names = {advisory.id: advisory.name for advisory in broken(report)}
+
+    def place(check: dict[str, Any]) -> tuple[bool, bool]:
+        unnamed = names.get(check["rule"], "") not in check["detail"]
+        return check["passed"] is not False, check["passed"] is False and unnamed
+
+    return sorted((c for c in report["checks"] if c["engine"] == index), key=place)
 
 
 def consequence(check: dict[str, Any], checks: list[dict[str, Any]]) -> bool:

@@ -48,10 +48,6 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
         if changed:
             detail = f"{what} ({_steps(sorted({*changed, *(i for i in wrong if wrong[i][0] == rule)}))})"
             faults.append(Check("parity-clipped-sum", False, None, None, rule, index, detail))
-    if wrong and all(check.rule != wrong[min(wrong)][0] for check in faults):
-        (named, said), error = wrong[min(wrong)], errors[min(wrong)]
-        said = f"{said} (step {min(wrong)})"
-        faults.append(Check("parity-clipped-sum", False, error, limit, named, index, said))
     moved = [i for i, r in enumerate(releases, 1) if _other_norm(engine, r.module_norm, r.max_grad_norm)]
     if moved:
         last = releases[moved[-1] - 1]
@@ -61,6 +57,10 @@ def late_faults(engine: EngineRecord, index: int) -> list[Check]:
             f"{(last.module_norm or 0) / (last.max_grad_norm or 1):.3g} C"
         )
         faults.append(Check("parity-clipped-sum", False, None, None, "DPM116", index, detail))
+    if wrong and all(check.rule != wrong[min(wrong)][0] for check in faults):
+        (named, said), error = wrong[min(wrong)], errors[min(wrong)]
+        said = f"{said} (step {min(wrong)})"
+        faults.append(Check("parity-clipped-sum", False, error, limit, named, index, said))
     right = all((step_error(s, s) or 0.0) < DROPPED for s in engine.steps)
     dropped = max((b.direct for s in engine.steps for b in s.backwards), default=0.0)
     if "ghost" not in engine.mode and right and dropped > DROPPED * (10 if engine.precision else 1):
@@ -136,7 +136,7 @@ def private_step(engine: EngineRecord, index: int) -> Check:
     for bare, rule, said in (
         (raw, "DPM120", f"the optimizer that make_private wrapped was stepped bare {raw.count} times"),
         (other, "DPM123", f"another optimizer trains the private model, in {other.count} steps"),
-        (before, engine.before_rule, f"it was trained on this data set before, in {before.count} steps"),
+        (before, engine.before_rule, f"{before.count} steps on this data set before the model was private"),
     ):
         if bare.count:
             name = "raw-optimizer-stepped" if rule == "DPM120" else "second-optimizer"
