@@ -272,7 +272,8 @@ def _of_comments(matches: Sequence[tuple[Finding, Match]]) -> bool:
     return all(match.advisory.match.get("about") == "ignores" for _, match in matches)
 
 
-_UNTOUCHED_BY_A_MOVE = frozenset(["backward", "batch-statistics", "delta"])
+_OF_EXAMPLES = ("batch-statistics", "examples-coupled", "padding-read", "records-repeated")
+_UNTOUCHED_BY_A_MOVE = frozenset(["backward", "delta", *_OF_EXAMPLES])
 """Subjects of findings about what a move to ``make_private`` leaves as it was: losses, models, delta."""
 
 
@@ -282,7 +283,8 @@ def _revealed(key: tuple[str, str], jobs: Sequence[Job], matches: Sequence[tuple
     Its job then says so.
     """
     rule, path = key
-    movers = [job for job in jobs if job.privatizes and path in job.paths]
+    runs = {m.run.origin.module.path for _, m in matches if m.run is not None}
+    movers = [job for job in jobs if job.privatizes and not job.paths.isdisjoint({path, *runs})]
     taken_over = all(
         f.severity == "info"
         or m.subject in _UNTOUCHED_BY_A_MOVE

@@ -231,6 +231,23 @@ def test_a_fault_that_comes_to_light_is_said_and_does_not_stand_in_the_way(folde
     assert "DPM208" in {f.rule for f in result.remaining}
 
 
+def test_a_fault_in_a_file_that_stays_as_it_is_comes_to_light_as_well(folder: Make) -> None:
+    loop = (
+        "\n\ndef train(net, opt, data, criterion):\n    for x, y in data:\n"
+        "        criterion(net(x), y).backward()\n        opt.step()\n"
+    )
+    called = "from loop import train\n\ntrain(net, opt, loader, nn.CrossEntropyLoss(ignore_index=0))\n"
+    files = {
+        "train.py": HEAD + ENGINE + ATTACH + called,
+        "loop.py": loop.lstrip("\n"),
+        "requirements.txt": "opacus==0.15.0\n",
+    }
+    made = folder(files)
+    result = made.fix(unsafe=True)
+    assert (result.refused, "train.py" in result.applied) == ((), True)
+    assert any(n.startswith("loop.py:3: DPM124 after the fix, and unseen before") for n in result.notices)
+
+
 def test_a_loop_in_a_function_of_its_own(folder: Make) -> None:
     loop = "\n\ndef train(net, opt, data):\n" + "".join(
         f"    {line}\n" for line in LOOP.replace("loader", "enumerate(data)").splitlines()
