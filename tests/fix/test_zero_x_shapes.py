@@ -38,7 +38,7 @@ def indented(text: str, by: str = "    ") -> str:
             + RATE
             + ATTACH
             + VIRTUAL.replace("    if (i", "    if not len(x):\n        break\n    if (i"),
-            "by a count of physical batches",
+            "has to see every physical batch to its end",
         ),
         (
             HEAD + SIZES + RATE.replace("rate * k", "4 / 40") + ATTACH + VIRTUAL,

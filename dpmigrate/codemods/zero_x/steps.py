@@ -33,8 +33,8 @@ def take_physical_batches(
         )
     for leaving in (*facts.own(loop.body, cst.Break), *facts.own(loop.body, cst.Continue)):
         raise Withheld(
-            "this leaves a batch or the loop by a count of physical batches, which a BatchMemoryManager "
-            "changes and must see to their end: let the loop go over all of them",
+            "this leaves the loop, or a batch before its step, and a BatchMemoryManager has to see every "
+            "physical batch to its end: let the loop go over all of them, and step on each",
             module,
             leaving,
         )
