@@ -285,3 +285,9 @@ for x, y in loader:
     before = body(made, "", OLD_CALL, "double_backward(model, optimizer, losses)")
     after = body(f"{MADE}\n    ", "criterion, ", NEW_CALL, "losses.backward()")
     assert upgraded(folder, before) == body_of(HEAD + after)
+
+
+def test_what_maps_the_helper_gives_no_tuple_of_it(folder: Make) -> None:
+    calls = "\n\nmade = map(build, [])\nfor model, optimizer, loader in made:\n    train(model, optimizer, loader)\n"
+    helper = OLD_HELPER.replace("def build():", "def build(seed):")
+    assert "take one value more" in withheld(folder, helper + OLD_TRAIN + calls)

@@ -158,7 +158,7 @@ def _given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
 
 def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
     """What takes the result of a call, alone."""
-    assign = facts.parent(call)
+    assign = facts.parent(call) if facts.gives_back(call) else None
     while isinstance(assign, cst.Await):
         assign = facts.parent(assign)
     if isinstance(assign, cst.WithItem):
