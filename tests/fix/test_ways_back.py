@@ -288,6 +288,38 @@ for x, y in loader:
 
 
 def test_what_maps_the_helper_gives_no_tuple_of_it(folder: Make) -> None:
-    calls = "\n\nmade = map(build, [])\nfor model, optimizer, loader in made:\n    train(model, optimizer, loader)\n"
+    taken = "model, optimizer, loader"
+    calls = f"\n\nmade = map(build, [])\nfor {taken} in made:\n    train({taken})\n"
     helper = OLD_HELPER.replace("def build():", "def build(seed):")
     assert "take one value more" in withheld(folder, helper + OLD_TRAIN + calls)
+
+
+def test_an_object_that_collects_models_has_no_one_criterion(folder: Make) -> None:
+    body = """
+class Sweep:
+    def __init__(self):
+        self.runs = []
+        self.criterion = nn.CrossEntropyLoss(reduction="none")
+
+    def add(self):
+        model, loader = nn.Linear(2, 2), torch.utils.data.DataLoader([])
+        model, optimizer, loader = PrivacyEngine().make_private(
+            module=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), data_loader=loader,
+            noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode="ghost", clipping="ghost")
+        self.runs.append((model, optimizer, loader))
+
+    def fit(self):
+        for model, optimizer, loader in self.runs:
+            for x, y in loader:
+                losses = self.criterion(model(x), y)
+                double_backward(model, optimizer, losses)
+                optimizer.step()
+                optimizer.zero_grad()
+
+
+sweep = Sweep()
+sweep.add()
+sweep.add()
+sweep.fit()
+"""
+    assert "would be the criterion of the last" in withheld(folder, body)

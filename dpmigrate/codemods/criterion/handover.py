@@ -7,7 +7,7 @@ from functools import partial
 
 import libcst as cst
 
-from dpmigrate.codemods.criterion.one_for_each import refuse_last_of_many
+from dpmigrate.codemods.criterion.one_for_each import refuse_kept_among_others, refuse_last_of_many
 from dpmigrate.codemods.criterion.other_modes import OtherModes
 from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.editing.nodes import add_argument, with_statement
@@ -157,6 +157,8 @@ class Handover:
         facts = self.facts
         if name.startswith("self."):
             owner = facts.class_of(self.result.scopes[0])
+            if wanted_in is not self.scope:
+                refuse_kept_among_others(facts, (e.origin.node for e in self.result.unpacks), name)
             if not same_class(facts, self.result.scopes[0], wanted_in):
                 self.routes.member_of = owner
                 self.routes.lead(name.removeprefix("self."), [], wanted_in)

@@ -11,7 +11,11 @@ from collections.abc import Iterable
 import libcst as cst
 
 from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.program.facts import Facts
+
+_COLLECTS = frozenset(["append", "appendleft", "add", "insert", "extend", "put", "setdefault"])
+"""Methods that put what they are given among what is there."""
 
 
 def refuse_last_of_many(facts: Facts, bound_at: Iterable[cst.CSTNode], uses: Iterable[cst.CSTNode]) -> None:
@@ -35,6 +39,24 @@ def refuse_last_of_many(facts: Facts, bound_at: Iterable[cst.CSTNode], uses: Ite
                     "its model, and make the losses by that",
                     facts.module_of(use),
                     use,
+                )
+
+
+def refuse_kept_among_others(facts: Facts, bound_at: Iterable[cst.CSTNode], name: str) -> None:
+    """A member of an object is the criterion of one model, and not of each that the object collects.
+
+    Raises `Withheld` where what is bound beside it is put into a container.
+    """
+    for node in bound_at:
+        beside = _plain_names(facts, node)
+        for call in facts.own(facts.scope(node), cst.Call):
+            inside = {n.value for arg in call.args for n in facts.inside(arg.value, cst.Name)}
+            if name_of(call.func) in _COLLECTS and len(beside & inside) > 1:
+                raise Withheld(
+                    f"models that are made private are collected here, and {name} would be the criterion of "
+                    "the last of them: keep the criterion beside its model, and make the losses by that",
+                    facts.module_of(call),
+                    call,
                 )
 
 
