@@ -17,7 +17,6 @@ from dpmigrate.analysis.ledger.events import (
     ManagerUsed,
     Seeded,
     StateSetBack,
-    Stepped,
     TurnFed,
     ZeroGrad,
 )
@@ -62,7 +61,7 @@ def _cleared_unused(s: Subject) -> Tri:
     place = (s.event.origin.node, s.event.chain)
     used = [e for e in s.run.happened(GradientsUsed) if (e.origin.node, e.chain) == place]
     unused = [e for e in s.run.happened(GradientsUnused) if (e.origin.node, e.chain) == place]
-    return not used and bool(unused) and any(True for _ in s.run.happened(Stepped))
+    return not used and bool(unused)
 
 
 @fact

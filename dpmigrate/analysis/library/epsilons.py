@@ -117,7 +117,7 @@ def _total(ip: Interpreter, node: cst.CSTNode, result: Value, held: list[_Spent]
     total = _Spent(engines, loops, total=True, weighted=any(one.weighted for one in held))
     _known(ip).update(dict.fromkeys(_symbols(result), total))
     for run in ip.runs.values():
-        if run.engine in engines:
+        if run.engine in engines and not total.weighted:  # weights may make a mean of it
             ip.happen(run, EpsilonsAdded(ip.at(node)))
     return result
 

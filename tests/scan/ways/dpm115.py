@@ -40,6 +40,20 @@ for x, y in loader:
 PAIRS = (
     Pair(
         "DPM115",
+        "per-sample-gradients-that-no-step-takes",
+        HEAD
+        + HOOKS.replace("lr=0.1))", 'lr=0.1), loss_reduction="sum")')
+        + """
+for x, y in loader:
+    F.cross_entropy(net(x), y).backward()
+    FACT
+    optimizer.zero_grad()
+""",
+        "optimizer.step()",
+        "print([p.grad_sample.norm() for p in net.parameters()])",
+    ),
+    Pair(
+        "DPM115",
         "mean-in-hooks-mode",
         HEAD
         + HOOKS.replace("lr=0.1))", 'lr=0.1), loss_reduction="sum")')

@@ -107,6 +107,16 @@ PAIRS = (
     ),
     Pair(
         "DPM304",
+        "epsilons-weighted-and-added",
+        ONCE
+        + "def share(part):\n    return len(part) / 1024\n\n\n"
+        + "spent = [train(net, records, 0.5), train(net, records, 0.05)]\n"
+        + "print(sum(FACT for epsilon in spent))",
+        "epsilon * share(records)",
+        "epsilon",
+    ),
+    Pair(
+        "DPM304",
         "calls-itself",
         TRAIN.replace("MORE", "FACT") + "print(train(net, records, 0.5))",
         "train(net, records, lr / 2) if lr > 0.01 else None",
