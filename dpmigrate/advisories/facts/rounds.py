@@ -10,7 +10,7 @@ import libcst as cst
 from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.facts.trials import goes_over_folds
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, Engine, Open, PrivateRun, Thing, Turn, What
+from dpmigrate.analysis.ledger import Backward, Engine, HooksRemoved, Open, PrivateRun, Thing, Turn, What
 from dpmigrate.analysis.ledger.accounting import (
     EngineOfARound,
     EpsilonsAdded,
@@ -18,6 +18,7 @@ from dpmigrate.analysis.ledger.accounting import (
     TrainedBefore,
     WeightsLoaded,
 )
+from dpmigrate.analysis.ledger.expressions import OfRun
 from dpmigrate.analysis.source.tree import children, every, names_in
 from dpmigrate.model import Tri
 
@@ -47,7 +48,20 @@ def _engine_of_each_turn(s: Subject) -> Tri:
         return s.unsure("it is one of several engines that the run may have")
     if _handed_in(run):
         return s.unsure("the model is handed in, and may be made anew by what cannot be followed")
-    return True if own else None
+    if not own:
+        return None
+    return s.unsure(_HOOKED) if _unwrapped(run, own[0]) else True
+
+
+_HOOKED = "where the module has its hooks on from the time before, make_private raises"
+
+
+def _unwrapped(run: PrivateRun, turn: Turn) -> bool:
+    """Whether each turn makes one and the same module private, which nothing frees of its hooks."""
+    made = [model.made for model in run.models]
+    one = bool(made) and all(at is not None and turn not in at.loops for at in made)
+    rewrapped = any(isinstance(what, OfRun) for what in run.argument("module").each)
+    return one and not rewrapped and not any(run.happened(HooksRemoved))
 
 
 def _making_it_in_each_turn(run: PrivateRun, engine: Engine) -> list[Turn]:
@@ -102,7 +116,7 @@ def _engine_of_each_round(s: Subject) -> Tri:
     for event in s.run.happened(EngineOfARound):
         made = "makes each client anew for it" if event.with_its_client else "comes here in each"
         s.notes["framework"] = f"{event.framework} {made}"
-        return True
+        return s.unsure(_HOOKED) if event.unwrapped and not any(s.run.happened(HooksRemoved)) else True
     return False
 
 

@@ -93,11 +93,13 @@ class MadeInstead(Event):
 class EngineOfARound(Event):
     """The run and its engine are made in a method that a framework calls in every round.
 
-    ``with_its_client``: or with an object that the framework makes anew for every round.
+    ``with_its_client``: or with an object that the framework makes anew for every round. ``unwrapped``: what
+    its object keeps of the model is the module that was passed in, whose hooks the next round finds.
     """
 
     framework: str
     with_its_client: bool = False
+    unwrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

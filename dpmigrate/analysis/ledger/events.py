@@ -178,6 +178,11 @@ class HooksSwitched(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class HooksRemoved(Event):
+    """``remove_hooks()`` or ``to_standard_module()``: the wrapped module can be made private again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stepped(Event):
     """The private optimizer takes a step (``raw``: the one that it wraps, past it)."""
 

@@ -30,6 +30,7 @@ _ROUND = "made in a round"
 _FACTORY = "makes a framework's clients"
 _WITH_CLIENTS = "runs made with a framework's clients"
 _IN_THE_METHOD = "runs whose engine a round's own method makes"
+_KEEPERS = "objects that hold the model of a round"
 _ROUNDS = "how many rounds there are"
 _COPIED = "a copy of"
 _TAKEN = "where runs take their weights from"
@@ -193,6 +194,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
         ip.notes.setdefault(_WITH_CLIENTS, {})[run] = here
         if made_here:
             ip.notes.setdefault(_IN_THE_METHOD, set()).add(run)
+            ip.notes[_KEEPERS, run] = _keepers(ip, run)
     elif made_here:
         ip.happen(run, EngineOfARound(here, framework))
 
@@ -242,8 +244,27 @@ def _never_kept(ip: Interpreter, info: CallInfo) -> Value:
     for run, here in ip.notes.get(_WITH_CLIENTS, {}).items():
         in_the_method = run in ip.notes.get(_IN_THE_METHOD, ())
         if in_the_method or _made_with_its_client(ip, run):
-            ip.happen(run, EngineOfARound(here, "Flower", with_its_client=not in_the_method))
+            unwrapped = in_the_method and _keeps_it_unwrapped(ip, run)
+            ip.happen(run, EngineOfARound(here, "Flower", not in_the_method, unwrapped))
     return NOTHING
+
+
+def _keepers(ip: Interpreter, run: TrainingRun) -> list[Obj]:
+    """The objects with a method around here that hold the model that a run is given, when it is made."""
+    selves = [ip.store.get(frame.owner, "self") for frame in ip.frames if frame.function is not None]
+    objects = {atom for value in selves if value is not None for atom in value.atoms if isinstance(atom, Obj)}
+    return [o for o in objects if any(_within(ip, o, model, 2) for model in run.raw_models)]
+
+
+def _keeps_it_unwrapped(ip: Interpreter, run: TrainingRun) -> bool:
+    """Whether an object that holds the model of a round holds the private one never, by the end."""
+    keepers: list[Obj] = ip.notes.get((_KEEPERS, run), [])
+    held = [ip.store.get(o, slot) for o in keepers for slot in ip.store.keys(o)]
+    atoms = [atom for value in held if value is not None for atom in value.atoms]
+    private = any(
+        isinstance(a, Obj) and a.kind == "dp-model" and a.data.origin.node is run.origin.node for a in atoms
+    )
+    return bool(keepers) and not private
 
 
 def _makes_clients(ip: Interpreter) -> bool:
@@ -268,7 +289,7 @@ def _within(ip: Interpreter, owner: Hashable, wanted: Atom | None, depth: int) -
         and any(
             _within(ip, atom, wanted, depth - 1)
             for atom in atoms
-            if isinstance(atom, Obj) and atom.kind in ("dict", "instance")
+            if isinstance(atom, Obj) and atom.kind in ("dict", "instance", "model")
         )
     )
 

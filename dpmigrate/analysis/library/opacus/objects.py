@@ -15,6 +15,7 @@ from dpmigrate.analysis.language.calls import call_own
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     CoefficientAsked,
+    HooksRemoved,
     HooksSwitched,
     Iterated,
     ManagerUsed,
@@ -87,6 +88,12 @@ def _switch_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return NONE
 
 
+@method("dp-model", "remove_hooks")
+def _remove_hooks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    ip.happen(run_of(e), HooksRemoved(ip.at(info.node, e.guard)))
+    return NONE
+
+
 @attribute("dp-model", "_module", "module")
 def _inner_model(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     run = run_of(e)
@@ -119,7 +126,6 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     "register_buffer",
     "register_forward_hook",
     "add_hooks",
-    "remove_hooks",
     "validate",
     "save_pretrained",
     "num_parameters",
@@ -132,6 +138,7 @@ def _no_tensor(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("dp-model", "to_standard_module")
 def _standard_module(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """The module that was passed in, without its hooks."""
+    ip.happen(run_of(e), HooksRemoved(ip.at(info.node, e.guard)))
     return _inner_model(ip, e, info.node)
 
 
