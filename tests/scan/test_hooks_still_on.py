@@ -62,6 +62,18 @@ flwr.client.start_numpy_client(server_address="localhost:8080", client=Client(nn
 """
 
 
+FOR_EACH_ROUND = (
+    ROUND.partition("flwr.client.start")[0]
+    + """
+def make(context):
+    return Client(nn.Linear(4, 2)).to_client()
+
+
+app = flwr.client.ClientApp(make)
+"""
+)
+
+
 @pytest.mark.parametrize(
     ("program", "target", "after", "certainty"),
     [
@@ -73,6 +85,7 @@ flwr.client.start_numpy_client(server_address="localhost:8080", client=Client(nn
         (ROUND, "private", "pass", "possible"),
         (ROUND, "private", "private.remove_hooks()", "definite"),
         (ROUND, "self.net", "pass", "definite"),
+        (FOR_EACH_ROUND, "private", "pass", "definite"),
     ],
 )
 def test_a_module_that_still_has_its_hooks(

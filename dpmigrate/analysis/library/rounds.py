@@ -257,8 +257,8 @@ def _keepers(ip: Interpreter, run: TrainingRun) -> list[Obj]:
 
 
 def _keeps_it_unwrapped(ip: Interpreter, run: TrainingRun) -> bool:
-    """Whether an object that holds the model of a round holds the private one never, by the end."""
-    keepers: list[Obj] = ip.notes.get((_KEEPERS, run), [])
+    """Whether an object that holds the model of a round, and lives on, holds the private one never."""
+    keepers = [o for o in ip.notes.get((_KEEPERS, run), []) if not made_for_a_round(ip, o)]
     held = [ip.store.get(o, slot) for o in keepers for slot in ip.store.keys(o)]
     atoms = [atom for value in held if value is not None for atom in value.atoms]
     private = any(
