@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from dpmigrate.analysis.domain import deferred, joining, values
-from dpmigrate.analysis.domain.atoms import Const, Obj
+from dpmigrate.analysis.domain.atoms import Const, Obj, Tensor
 from dpmigrate.analysis.domain.store import Store
-from dpmigrate.analysis.domain.values import Entry, Value, join_guarded, of
+from dpmigrate.analysis.domain.values import MAX_ATOMS, Entry, Value, join_all, join_guarded, of
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal
 
 MADE = Obj("instance", "made in the innermost branch")
@@ -86,3 +86,24 @@ def test_an_object_that_was_made_before_may_lack_what_a_branch_gives_it() -> Non
     assert held is not None
     assert {e.guard for e in held.entries} == {assumption(0), assumption(0, holds=False)}
     assert ALWAYS not in {e.guard for e in held.entries}
+
+
+def tensors(count: int, reduction: str | None = None) -> list[Value]:
+    """What two models return, after any of some operations."""
+    models = [Obj("instance", f"model {number}") for number in (0, 1)]
+    return [
+        of(Tensor(frozenset({models[number % 2]}), steps=(f".{number}",), reduction=reduction))
+        for number in range(count)
+    ]
+
+
+def test_too_many_tensors_are_still_those_of_their_models() -> None:
+    every = join_all(tensors(MAX_ATOMS))
+    assert {a.steps for a in every.atoms if isinstance(a, Tensor)} == {(f".{n}",) for n in range(MAX_ATOMS)}
+    told = [a for a in join_all(tensors(MAX_ATOMS + 2)).atoms if isinstance(a, Tensor)]
+    assert {a.sources for a in told} == {a.sources for a in every.atoms if isinstance(a, Tensor)}
+    assert len(told) == 2
+
+
+def test_that_nothing_was_done_to_a_reduced_loss_is_not_said_of_too_many() -> None:
+    assert not any(isinstance(a, Tensor) for a in join_all(tensors(MAX_ATOMS + 2, "sum")).atoms)

@@ -200,11 +200,22 @@ class Tensor(Atom):
         """The models that its gradient goes back to."""
         return frozenset() if self.detached else self.sources
 
+    @property
+    def at_large(self) -> Tensor:
+        """One tensor for all that are alike but for what was done to them and what their models were given.
+
+        A loss that was reduced stays what it is: that nothing was done to it then says something, too.
+        """
+        return self if self.reduction else replace(self, steps=(SOME_STEPS,), passes=frozenset())
+
     def after(self, step: str) -> Tensor:
         """What one more operation makes of it."""
         detached = self.detached or step in _DETACHING
         return replace(self, steps=(*self.steps, step)[-MAX_TENSOR_STEPS:], detached=detached)
 
+
+SOME_STEPS = "?"
+"""In place of the operations on a tensor that may have been any of several."""
 
 MAX_TENSOR_STEPS = 6
 """How many of the last operations on a tensor are kept."""

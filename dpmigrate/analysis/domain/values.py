@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor, Unknown
 from dpmigrate.analysis.guards import (
     ALWAYS,
     Guard,
@@ -297,6 +297,9 @@ def merge_entries(entries: Iterable[Entry]) -> Value:
         else:
             _add_case(cases, e)
     if len(seen) > MAX_ATOMS:
+        at_large: dict[Atom, Atom] = {atom: atom.at_large for atom in seen if isinstance(atom, Tensor)}
+        if len(set(at_large.values())) < len(at_large):
+            return merge_entries([Entry(at_large.get(e.atom, e.atom), e.guard, e.because) for e in several])
         parts = frozenset(a for a in seen if isinstance(a, Obj))
         return Value((Entry(Unknown(("many", hash(parts)), "too many possible values", parts)),))
     if len(seen) == len(several):
