@@ -6,13 +6,24 @@ that, sizes and the like apart. A model that is given it makes a tensor that rem
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Batch, Const, ForwardPass, Obj, Tensor, Unknown
+from dpmigrate.analysis.domain.atoms import (
+    A_LENGTH,
+    Atom,
+    Batch,
+    Const,
+    ForwardPass,
+    Length,
+    Obj,
+    Tensor,
+    Unknown,
+    is_number,
+)
 from dpmigrate.analysis.domain.values import Entry, Seq, Value, merge_entries
 from dpmigrate.analysis.guards import Guard, contradict, together
 from dpmigrate.analysis.registry import CallInfo
@@ -74,6 +85,28 @@ def batches_in(ip: Interpreter, atom: Atom, depth: int = 3) -> frozenset[Batch]:
         slots = (ip.read(atom, slot) for slot in ip.store.keys(atom))
         return batches_of(ip, (value for value in slots if value), depth - 1)
     return _NONE
+
+
+def kind_of_number(atom: Atom) -> str:
+    """What a number is to a loss: "-size", that of its batch, "-number", always the same, or neither, ""."""
+    if isinstance(atom, Const) and is_number(atom.value):
+        return "-number"
+    lengths = [part for part in atom.parts if isinstance(part, Length)] if isinstance(atom, Unknown) else []
+    if len(lengths) != 1 or not isinstance(atom, Unknown) or atom.reason != A_LENGTH:
+        return ""
+    length, whole = lengths[0], lengths[0].of
+    if isinstance(whole, Obj) and (whole.kind == "dataset" or whole.kind.endswith("loader")):
+        return "-number"
+    of_batch = isinstance(whole, Unknown) and any(isinstance(part, Batch) for part in whole.parts)
+    return "-size" if of_batch and length.power == 1 and not (length.in_batches or length.over_one) else ""
+
+
+def of_taken(symbol: Hashable) -> frozenset[Batch]:
+    """The batches that something unknown was made of, as its symbol has them, which its size has not."""
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    held = [part for part in symbol if isinstance(part, frozenset)] if isinstance(symbol, tuple) else []
+    return frozenset(part for parts in held for part in parts if isinstance(part, Batch))
 
 
 def batches_of(ip: Interpreter, values: Iterable[Value], depth: int = 3) -> frozenset[Batch]:

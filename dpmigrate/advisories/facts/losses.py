@@ -97,6 +97,28 @@ def _sum_left_as_it_is(s: Subject) -> Tri:
 
 
 @fact
+def _scaled_by_the_batch(s: Subject) -> Tri:
+    """Whether the gradient of each example grows with the number of examples in its batch.
+
+    In hooks mode ``loss_reduction="mean"`` multiplies each by that number, which a mean has divided it by.
+    """
+    event = s.event
+    if not isinstance(event, Backward):
+        return False
+    factors = [step for step in event.steps if step.startswith(_FACTORS)]
+    grows = factors.count("mul-size") - factors.count("div-size")
+    if event.loss != "returned-criterion":
+        if event.reduction not in ("mean", "sum"):
+            return False
+        grows -= event.reduction == "mean"
+        grows += _engine_means(s) is True
+        numbers = factors and all(step.endswith(("-size", "-number")) for step in factors)
+        if _engine_means(s) is None or not numbers:
+            return False
+    return s.unsure("nothing comes of it where all examples are clipped anyhow") if grows > 0 else False
+
+
+@fact
 def _hooks_enabled(s: Subject) -> Tri:
     """Whether this pass makes per-sample gradients: ``disable_hooks`` was not the last that was called."""
     enabled: Tri = True

@@ -209,6 +209,11 @@ def _one_over_records(s: Subject) -> Tri:
     return _delta_of(s, "records")
 
 
+@fact
+def _one_over_a_root_of_records(s: Subject) -> Tri:
+    return _delta_of(s, "a root of records")
+
+
 def _delta_of(s: Subject, counted: str) -> Tri:
     if not isinstance(s.event, DeltaGiven) or s.event.one_over != counted:
         return False

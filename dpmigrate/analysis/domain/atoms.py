@@ -257,6 +257,8 @@ class Length(Atom):
     """That it is the number of batches which that many records make."""
     times: float = 1
     """How many times that length it is."""
+    power: float = 1
+    """Which power of that length it is: 0.5 for its square root."""
 
 
 @dataclass(frozen=True, slots=True)

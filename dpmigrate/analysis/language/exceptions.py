@@ -272,9 +272,24 @@ def _goes_on_without_opacus(node: cst.Try | cst.TryStar) -> bool:
             else []
         )
     )
-    return any(name.partition(".")[0] == "opacus" for name in imported) and any(
+    by_call = (_imported_by_call(part) for part in lines)
+    return any(name.partition(".")[0] == "opacus" for name in (*imported, *by_call)) and any(
         catches(handler, name) for handler in node.handlers for name in ("ImportError", "ModuleNotFoundError")
     )
+
+
+def _imported_by_call(line: cst.BaseSmallStatement) -> str:
+    """What ``opacus = importlib.import_module("opacus")`` imports; empty for anything else."""
+    call = line.value if isinstance(line, (cst.Assign, cst.Expr)) else None
+    if (
+        not isinstance(call, cst.Call)
+        or not call.args
+        or not isinstance(call.args[0].value, cst.SimpleString)
+    ):
+        return ""
+    called = (get_full_name_for_node(call.func) or "").rpartition(".")[2]
+    name = call.args[0].value.evaluated_value
+    return name if called in ("import_module", "__import__") and isinstance(name, str) else ""
 
 
 def _assume_of_returned(ip: Interpreter, before: tuple[int, int], literal: Literal) -> None:

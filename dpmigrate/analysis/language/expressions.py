@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import libcst as cst
 
+from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import External, Obj, Params, dict_key
 from dpmigrate.analysis.domain.values import (
@@ -250,6 +251,8 @@ def _comprehended(ip: Interpreter, clause: cst.CompFor, body: Callable[[], Value
     """What a comprehension makes of each item, one after the other where there are few, else of all."""
     source = ip.evaluate(clause.iter)
     items = worth_unrolling(ip, source)
+    if clause.ifs:
+        registry.tell_hooks(ip, "<some left out>", registry.CallInfo(clause, [source], name="if"))
     if items is None:
         return Seq(None, _for_each(ip, clause, iterate(ip, source, clause.iter), body))
     made, sure = [], True

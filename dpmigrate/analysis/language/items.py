@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import libcst as cst
 
 from dpmigrate.analysis import registry
+from dpmigrate.analysis.batches import of_taken
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
@@ -133,7 +134,9 @@ def _length_asked_for(shape: Unknown, index: str) -> Length | None:
     """What ``records.shape[0]`` is the length of."""
     symbol = shape.symbol
     of_shape = index == "0" and isinstance(symbol, tuple) and symbol[1:] == (".", "shape")
-    return Length(Unknown(symbol[0])) if of_shape and isinstance(symbol, tuple) else None
+    if not of_shape or not isinstance(symbol, tuple):
+        return None
+    return Length(Unknown(symbol[0], parts=frozenset[Atom](of_taken(symbol[0]))))
 
 
 def _piece_of(ip: Interpreter, items: Seq, node: cst.CSTNode) -> Seq | None:

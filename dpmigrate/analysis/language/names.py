@@ -66,6 +66,7 @@ BUILTINS = frozenset(
         "globals",
         "locals",
         "round",
+        "pow",
         "frozenset",
         "exit",
         "quit",

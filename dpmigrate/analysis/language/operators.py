@@ -10,7 +10,7 @@ from typing import Any
 import libcst as cst
 
 from dpmigrate.analysis import registry
-from dpmigrate.analysis.batches import batches_of, joined
+from dpmigrate.analysis.batches import batches_of, joined, kind_of_number
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import (
     A_LENGTH,
@@ -149,19 +149,35 @@ def _of_containers(ip: Interpreter, name: str, left: Value, right: Value, node: 
 def _of_lengths(
     ip: Interpreter, name: str, a: Atom | None, b: Atom | None, node: cst.CSTNode
 ) -> Value | None:
-    """One over a length, so many times a length, and the batches that it makes; None for anything else."""
+    """One over a length, times and powers of it, and the batches that it makes; None for anything else."""
     if name == "Divide" and isinstance(a, Const):
         over = frozenset(replace(p, over_one=True) for p in _lengths(b) if _about_one(a.value, p))
         one_over = ip.unknown(node, "one over a length", over) if over else None
         return one_over and one_over.because(ip.origin(node, "one over a length"))
-    if name == "Power" and isinstance(b, Const) and b.value == -1:
-        return _of_lengths(ip, "Divide", Const(1), a, node)
+    if name == "Power" and isinstance(b, Const) and is_number(b.value):
+        return _power_of_length(ip, _lengths(a), b.value, node)
     if name == "Multiply":
         factor, length = (a, b) if isinstance(a, Const) else (b, a)
         times = factor.value if isinstance(factor, Const) and is_number(factor.value) else 0
         longer = frozenset(replace(p, times=p.times * times) for p in _lengths(length))
         return ip.unknown(node, A_LENGTH, longer) if longer and times > 0 else None
     return batches_counted(a, b, node) if name == "FloorDivide" else None
+
+
+def _power_of_length(
+    ip: Interpreter, lengths: list[Length], exponent: float, node: cst.CSTNode
+) -> Value | None:
+    """``len(data) ** 0.5``, and one over such a power, ``len(data) ** -1.1``; None for anything else."""
+    raised = [
+        replace(p, times=p.times ** abs(exponent), power=p.power * abs(exponent)) for p in lengths if exponent
+    ]
+    if not raised:
+        return None
+    if exponent > 0:
+        return ip.unknown(node, A_LENGTH, frozenset(raised))
+    return _of_lengths(
+        ip, "Divide", Const(1), Unknown(("power", id(node)), A_LENGTH, frozenset(raised)), node
+    )
 
 
 def batches_counted(a: Atom | None, b: Atom | None, node: cst.CSTNode) -> Value | None:
@@ -180,12 +196,15 @@ def _lengths(atom: Atom | None) -> list[Length]:
 
 
 def _about_one(numerator: object, length: Length) -> bool:
-    """Whether something over a length is one over it; where batches are counted, 0.5 is no better."""
-    if not is_number(numerator):
+    """Whether something over a length is one over it; where batches are counted, 0.5 is no better.
+
+    One over a root is more than that, and one over a power less.
+    """
+    if not is_number(numerator) or length.power > 1:
         return False
     batches = isinstance(length.of, Obj) and length.of.kind in ("loader", "dp-loader", "managed-loader")
     share = numerator / length.times
-    return bool(share == 1 or (batches and 0.5 <= share <= 1))
+    return bool(share == 1 or (length.power < 1 < share) or (batches and 0.5 <= share <= 1))
 
 
 def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
@@ -208,6 +227,8 @@ def _tensor_arithmetic(name: str, left: Value, right: Value) -> Value:
                 step = f"{done}-{'reduced' if _is_of_the_batch(other, lead) else 'other'}"
             elif penalties and any(id(e) in penalties for e in pair):
                 step = f"{done}-penalty"
+            elif done in ("mul", "div") and len(pair) == 2 and len(tensors) == 1:
+                step = done + kind_of_number(pair[0 if pair[1].atom is tensors[0] else 1].atom)
             sources, detached = behind(tensors)
             made = replace(
                 lead.after(step),
@@ -233,7 +254,9 @@ def _is_of_the_batch(t: Tensor, losses: Tensor) -> bool:
     """Whether a criterion made one number of a model's whole batch, beside its wrapped losses."""
     if not _is_wrapped(losses) or not t.sources & losses.sources:
         return False
-    return t.reduction in ("mean", "sum", *COUPLED_MEANS) and all(step in ("mul", "div") for step in t.steps)
+    return t.reduction in ("mean", "sum", *COUPLED_MEANS) and all(
+        step.startswith(("mul", "div")) for step in t.steps
+    )
 
 
 def is_penalty(atom: Atom) -> bool:

@@ -9,6 +9,7 @@ from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Obj, Unknown
+from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.source.tree import assigned_in, every, keyword_node
@@ -35,8 +36,9 @@ def tell_of_another_try(
         if turn not in run.loops:
             continue
         target = keyword_node(run.origin.node, "target_epsilon")
-        again = wide and not any(_made_in(ip, model, turn) for model in run.raw_models)
-        weaker = _is_changed(handler, target) or (again and _is_changed(turn.loop.node, target))
+        kept = not any(_made_in(ip, model, turn) for model in run.raw_models)
+        again = wide and kept
+        weaker = _is_changed(handler, target) or (kept and _is_another(ip, turn.loop.node, target))
         if again or weaker:
             there = replace(ip.at(run.origin.node), origin=run.origin)
             ip.happen(run, MadeInstead(there, again=again, weaker=weaker))
@@ -90,6 +92,15 @@ def _made_in(ip: Interpreter, model: object, turn: Turn) -> bool:
         return not (isinstance(model.symbol, tuple) and model.symbol[:1] == ("param",))
     born = ip.births.get(model) if isinstance(model, Obj) else None
     return born is None or turn in born.loops
+
+
+def _is_another(ip: Interpreter, loop: cst.CSTNode, target: cst.Arg | None) -> bool:
+    """Whether a loop gives another target in each turn, of which it has more than one."""
+    if isinstance(loop, cst.For) and isinstance(loop.iter, (cst.Name, cst.Tuple, cst.List)):
+        targets = exact_items(ip, ip.evaluate(loop.iter))
+        if targets is not None and len(targets) < 2:
+            return False
+    return _is_changed(loop, target)
 
 
 def _is_changed(loop: cst.CSTNode, argument: cst.Arg | None) -> bool:

@@ -59,7 +59,7 @@ class DeltaGiven(Event):
     """A delta, where it is worked out: one over the number of batches or of records, or a number."""
 
     one_over: str
-    """"batches", "records", or empty for anything else."""
+    """"batches", "records", "a root of records", or empty for anything else."""
     delta: Amount
     sure: bool
     """Whether it can be no other."""

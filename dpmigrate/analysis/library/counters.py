@@ -93,18 +93,20 @@ def _divisor(test: cst.CSTNode) -> cst.BaseExpression | None:
 
 
 def _count_to(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExpression | None:
-    """What a count is compared with that the loop adds to, and sets back to 0."""
+    """What a count is compared with that the loop adds to, and sets back to 0, or counts down from to 0."""
     if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1 or loop is None:
         return None
-    count = test.left
-    added = set_back = False
+    count, limit = test.left, test.comparisons[0].comparator
+    down = isinstance(limit, cst.Integer) and limit.evaluated_value == 0
+    moved, back = False, None
     for node in every(loop):
-        if isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.AddAssign):
-            added = added or count.deep_equals(node.target)
-        elif isinstance(node, cst.Assign) and isinstance(node.value, cst.Integer):
-            back = node.value.evaluated_value == 0 and len(node.targets) == 1
-            set_back = set_back or (back and count.deep_equals(node.targets[0].target))
-    return test.comparisons[0].comparator if added and set_back else None
+        if isinstance(node, cst.AugAssign) and count.deep_equals(node.target):
+            moved = moved or isinstance(node.operator, cst.SubtractAssign if down else cst.AddAssign)
+        elif isinstance(node, cst.Assign) and len(node.targets) == 1:
+            zero = isinstance(node.value, cst.Integer) and node.value.evaluated_value == 0
+            if count.deep_equals(node.targets[0].target) and zero != down:
+                back = node.value
+    return (back if down else limit) if moved and back is not None else None
 
 
 def counters_of(loop: cst.For) -> set[str]:

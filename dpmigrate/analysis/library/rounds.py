@@ -58,7 +58,7 @@ def loaded(ip: Interpreter, model: Atom, info: CallInfo, guard: Guard = ALWAYS) 
     Where runs of the same loop took their weights from this model, they go on from what it gets here.
     """
     place = _gets(ip, model, info, ip.at(info.node, guard))
-    begins_anew(ip, model)
+    begins_anew(ip, model, info.argument(0, "state_dict"))
     if isinstance(model, Obj) and model.kind == "dp-model":
         if place.changing and not place.afterwards:
             ip.happen(model.data, WeightsLoaded(ip.at(info.node, guard), changing=True))

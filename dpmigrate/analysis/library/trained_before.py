@@ -11,13 +11,14 @@ from collections.abc import Hashable, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj
+from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
 from dpmigrate.analysis.library import trained_plainly
 from dpmigrate.analysis.library.first_time import in_one_round
 from dpmigrate.analysis.library.records import records_of
+from dpmigrate.analysis.library.torch.data import share_records
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
@@ -32,10 +33,17 @@ def step_of(ip: Interpreter, run: TrainingRun, guard: Guard) -> None:
         ip.store.set(trained, _TRAINED, of(model, guard=guard))
 
 
-def begins_anew(ip: Interpreter, model: Atom) -> None:
-    """A model gets other weights, whose origin is not followed."""
-    ip.store.set(model, _TRAINED, NOTHING)
+def begins_anew(ip: Interpreter, model: Atom, state: Value = NOTHING) -> None:
+    """A model gets other weights: those of another model, where ``state`` is that one's ``state_dict()``."""
+    ip.store.set(model, _TRAINED, _trained_by(ip, state.only))
     trained_plainly.other_weights(ip, model)
+
+
+def _trained_by(ip: Interpreter, state: Atom | None) -> Value:
+    """The runs that trained the one model of which something is the state; empty for anything else."""
+    if not isinstance(state, Unknown) or state.reason != "result of state_dict" or len(state.parts) != 1:
+        return NOTHING
+    return ip.read(next(iter(state.parts)), _TRAINED) or NOTHING
 
 
 def _trainers(ip: Interpreter, model: Atom) -> Iterator[tuple[TrainingRun, Guard]]:
@@ -71,9 +79,11 @@ def _entered(run: TrainingRun) -> tuple[cst.CSTNode, Hashable] | None:
 
 
 def same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
-    """Whether two runs are given the very same loader, or loaders of the very same data set."""
+    """Whether two runs are given the very same loader, or loaders of one data set, or of it and a part."""
     first, second = records_of(ip, one), records_of(ip, other)
-    return first is not None and second is not None and first == second
+    if first is None or second is None:
+        return False
+    return first == second or (isinstance(first, Obj) and share_records(ip, first, second))
 
 
 @function("<called again within itself>")

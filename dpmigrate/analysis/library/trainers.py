@@ -6,11 +6,15 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, ForwardPass, Obj, Tensor
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
-from dpmigrate.analysis.language.classes import BASE_KINDS
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, join_all, of
+from dpmigrate.analysis.language.calls import call_method
+from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
+from dpmigrate.analysis.ledger.sampling import TrainedOn
 from dpmigrate.analysis.library.seeds import seed_globally
+from dpmigrate.analysis.library.torch.data import kinds_of_loader
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.training import entries_of_kind
 
 TRAINERS = (
     "transformers.Trainer",
@@ -50,6 +54,36 @@ def _init_trainer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         if run.frames and run.frames[-1] in here:
             run.seeded = True
     return NONE
+
+
+@method("trainer", "train")
+def _train(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """It makes a loader of its own, unless a class of the program says which, and steps what it was given."""
+    trainer = real(e.atom)
+    optimizers = list(entries_of_kind(ip.read(trainer, "optimizer") or NOTHING, "dp-optimizer"))
+    loaders = _goes_over(ip, trainer, info) if optimizers else NOTHING
+    for given, optimizer in optimizers:
+        run = optimizer.data
+        for loader in loaders.entries:
+            there = ip.at(info.node, e.guard | given.guard | loader.guard)
+            for kind in kinds_of_loader(ip, run, loader.atom):
+                ip.happen(run, TrainedOn(there, kind))
+    return ip.unknown(info.node, "what training gave")
+
+
+def _goes_over(ip: Interpreter, trainer: Atom, info: CallInfo) -> Value:
+    """The loader that a trainer takes its batches of: nothing where the program has the loop itself."""
+    its_own = trainer.data if isinstance(trainer, Obj) and isinstance(trainer.data, Class) else None
+    if its_own is not None and find_member(ip, its_own, "_inner_training_loop") is not None:
+        return NOTHING
+    if isinstance(trainer, Obj) and its_own is not None and find_member(ip, its_own, _LOADER) is not None:
+        return call_method(ip, trainer, _LOADER, CallInfo(info.node, name=_LOADER))
+    made = ip.new("loader", info.node, "transformers.Trainer")
+    ip.store.set(made, "dataset", ip.read(trainer, "train_dataset") or NOTHING)
+    return of(made)
+
+
+_LOADER = "get_train_dataloader"
 
 
 @method("trainer", "create_optimizer", "create_optimizer_and_scheduler")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import GHOST, GHOST_GIVEN, HEAD, STEPS, Pair, ghost_run, module_of
+from tests.scan.ways.programs import GHOST, GHOST_GIVEN, GHOST_MADE, HEAD, STEPS, Pair, ghost_run, module_of
 
 TRAINED = GHOST.partition("net = Net()\n")[2].replace("CRITERION", "nn.CrossEntropyLoss()")
 """A ghost run of ``net``, and its loop."""
@@ -172,5 +172,40 @@ net = Net()
         "",
         ", bias=False",
         "==1.5.3",
+    ),
+    Pair(
+        "DPM112",
+        "layer-that-is-added-by-its-name",
+        HEAD
+        + module_of(
+            "return self.out(torch.relu(self.mix(self.emb(x))).mean(1))",
+            'self.emb = nn.Embedding(100, 16)\nself.add_module("mix", nn.Linear(16, 16, bias=FACT))\n'
+            "self.out = nn.Linear(16, 4)",
+        )
+        + "\n\nnet = Net()\n"
+        + GHOST_MADE
+        + STEPS,
+        "True",
+        "False",
+        opacus="==1.5.3",
+    ),
+    Pair(
+        "DPM112",
+        "blocks-that-are-all-alike",
+        HEAD
+        + module_of("return h + torch.tanh(self.ff(h))", "self.ff = nn.Linear(16, 16, bias=FACT)")
+        .replace("Net(", "Block(")
+        .replace("x)", "h)")
+        + module_of(
+            "return self.out(self.blocks(self.emb(x)).mean(1))",
+            "self.emb = nn.Embedding(100, 16)\n"
+            "self.blocks = nn.Sequential(*[Block() for _ in range(depth())])\nself.out = nn.Linear(16, 4)",
+        )
+        + "\n\nnet = Net()\n"
+        + GHOST_MADE
+        + STEPS,
+        "True",
+        "False",
+        opacus="==1.5.3",
     ),
 )

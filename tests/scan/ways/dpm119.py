@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import GHOST_GIVEN, HEAD, Pair
+from tests.scan.ways.programs import GHOST_GIVEN, GHOST_MADE, HEAD, Pair, module_of
 
 PAIRS = (
     Pair(
@@ -58,5 +58,44 @@ for epoch in range(3):
 """,
         "epoch",
         "0",
+    ),
+    *(
+        Pair(
+            "DPM119",
+            f"unfrozen-by-the-epoch-{name}",
+            HEAD
+            + module_of(
+                "return self.head(torch.relu(self.body(x)))",
+                "self.body = nn.Linear(16, 8)\nself.head = nn.Linear(8, 4)",
+            )
+            + f"""
+net = Net()
+net.body.requires_grad_(False)
+{GHOST_MADE}
+for epoch in range(6):
+    {choice}
+    for x, y in loader:
+        optimizer.zero_grad()
+        criterion(net(x), y).backward()
+        optimizer.step()
+""",
+            wrong,
+            right,
+        )
+        for name, choice, wrong, right in (
+            ("at-once", "net._module.body.requires_grad_(FACT)", "epoch >= 2", "False"),
+            (
+                "among-names",
+                "for name, p in net.named_parameters():\n        p.requires_grad = FACT",
+                '"head" in name or epoch > 3',
+                '"head" in name',
+            ),
+            (
+                "of-no-epoch",
+                "for i, p in enumerate(net.parameters()):\n        p.requires_grad = FACT",
+                "i > 1 or epoch > 3",
+                "i > 1",
+            ),
+        )
     ),
 )

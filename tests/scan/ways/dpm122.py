@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, TRAINER, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, STEP, TRAINER, Pair
 
 PAIRS = (
     Pair(
@@ -258,5 +258,36 @@ class Smooth(Trainer):
 """,
         "0.01 * sum(p.pow(2).sum() for p in self.net.parameters())",
         "0.01 * self.net(x).pow(2).sum(dim=1).mean()",
+    ),
+    Pair(
+        "DPM122",
+        "penalty-in-a-criterion-of-the-program",
+        HEAD
+        + """
+class Objective(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.weights = [p for name, p in net.named_parameters() if name.endswith("weight")]
+
+    def size(self):
+        return 0.1 * sum(w.square().sum() for w in self.weights)
+
+    def forward(self, logits, y):
+        return F.cross_entropy(logits, y) FACT
+
+
+net = nn.Linear(16, 4)
+objective = Objective(net)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + STEP.replace("F.cross_entropy", "objective"),
+        "+ self.size()",
+        "",
     ),
 )

@@ -250,4 +250,34 @@ net, optimizer, loader = PrivacyEngine().make_private_with_epsilon(
         "batches) ** -1",
         "records) ** -1.1",
     ),
+    *(
+        Pair(
+            "DPM306",
+            f"one-over-a-root-{name}",
+            PRIVATE
+            + STEP
+            + f"""
+import math
+import numpy as np
+
+records = data()
+print(engine.get_epsilon(delta={delta}))
+""",
+            wrong,
+            right,
+        )
+        for name, delta, wrong, right in (
+            ("called-so", "1 / FACT", "math.sqrt(len(records))", "(10 * len(records))"),
+            (
+                "of-another-library",
+                "1.0 / (FACT)",
+                "np.sqrt(len(loader.dataset))",
+                "10 * len(loader.dataset)",
+            ),
+            ("as-a-power", "1 / len(records) ** FACT", "0.9", "1.1"),
+            ("as-a-negative-power", "len(records) ** FACT", "-0.5", "-1.5"),
+            ("by-pow", "pow(len(records), FACT)", "-0.9", "-1.1"),
+            ("of-batches", "1 / len(loader) ** FACT", "0.5", "4"),
+        )
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, Pair
+from tests.scan.ways.programs import HEAD, STEP, Pair
 
 TRIED = (
     HEAD
@@ -76,5 +76,35 @@ while True:
 """,
         "target *= 2",
         "raise SystemExit(str(error))",
+    ),
+    Pair(
+        "DPM309",
+        "targets-of-a-loop-whatever-is-caught",
+        HEAD
+        + """
+def private(net, optimizer, loader, targets):
+    for target in targets:
+        try:
+            return PrivacyEngine().make_private_with_epsilon(
+                module=net,
+                optimizer=optimizer,
+                data_loader=loader,
+                target_epsilon=target,
+                target_delta=1e-5,
+                epochs=3,
+                max_grad_norm=1.0,
+            )
+        except ValueError:
+            print(target, "cannot be kept")
+    raise SystemExit(1)
+
+
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+net, optimizer, loader = private(net, optimizer, DataLoader(data(), batch_size=32), FACT)
+"""
+        + STEP,
+        "(1.0, 2.0, 4.0)",
+        "(2.0,)",
     ),
 )

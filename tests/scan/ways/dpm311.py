@@ -117,4 +117,33 @@ if PrivacyEngine is not None:
         "PrivacyEngine = None",
         "raise",
     ),
+    *(
+        Pair(
+            "DPM311",
+            f"opacus-imported-by-{name}-or-not",
+            HEAD.replace("from opacus", "# from opacus")
+            + f"""
+import importlib
+
+try:
+    opacus = {imported}
+except ImportError:
+    FACT
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+if opacus is not None:
+    net, optimizer, loader = opacus.PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+"""
+            + STEP,
+            "opacus = None",
+            "raise",
+        )
+        for name, imported in (
+            ("importlib", 'importlib.import_module("opacus")'),
+            ("dunder-import", '__import__("opacus")'),
+        )
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, HOOKS, Pair
+from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, Pair
 
 PAIRS = (
     Pair(
@@ -137,5 +137,23 @@ print(engine.get_epsilon(1e-6))
 """,
         "4",
         "1",
+    ),
+    Pair(
+        "DPM314",
+        "count-that-goes-down",
+        PRIVATE
+        + """
+left = 4
+for x, y in loader:
+    F.cross_entropy(net(x), y).backward()
+    left -= 1
+    FACT
+    optimizer.step()
+    if left == 0:
+        left = 4
+    optimizer.zero_grad()
+""",
+        "optimizer.signal_skip_step(left > 0)",
+        "print(left)",
     ),
 )

@@ -53,6 +53,35 @@ def skips_of_empty_batches(loop: cst.For | None, module: cst.CSTNode) -> Iterato
     yield from _left_after_the_step(loop)
 
 
+def left_out_of(node: cst.CSTNode, name: str, module: cst.CSTNode) -> Skip | None:
+    """What ``filter(usable, batches)``, ``islice(batches, 20)``, a comprehension with an ``if`` leave out."""
+    if isinstance(node, cst.CompFor):
+        bound = _Bound(_names(node.target), module=module)
+        full = any(_tells(each.test, bound, _FULL, negated=False) for each in node.ifs)
+        return Skip(node.ifs[0], "continue", empty=full)
+    given = [argument.value for argument in node.args] if isinstance(node, cst.Call) else []
+    if len(given) < 2 or any(isinstance(one, cst.Name) and one.value in ("None", "True") for one in given):
+        return None
+    if name in ("takewhile", "islice") and len(given) == 2:
+        return Skip(node, "break", empty=False)
+    told = _told_by(given[0], module) if name in ("filter", "filterfalse") else None
+    if told is None:
+        return Skip(node, "continue", empty=False)
+    full = name == "filter"
+    return Skip(node, "continue", _tells(*told, _FULL if full else _EMPTY, negated=not full))
+
+
+def _told_by(choice: cst.BaseExpression, module: cst.CSTNode) -> tuple[cst.BaseExpression, _Bound] | None:
+    """What a function that is given a batch returns, and what it calls the batch."""
+    if isinstance(choice, cst.Lambda):
+        return choice.body, _Bound(frozenset(p.name.value for p in choice.params.params), module=module)
+    call = cst.Call(choice, [cst.Arg(cst.Name(_ANY_BATCH))])
+    return _returned_by(call, _Bound(frozenset({_ANY_BATCH}), module=module))
+
+
+_ANY_BATCH = "batch"
+
+
 def _left_after_the_step(loop: cst.For) -> Iterator[Skip]:
     """The statements by which a loop is left once the step was called, whether or not it was a step yet.
 

@@ -192,7 +192,12 @@ def tell_of_delta(ip: Interpreter, run: TrainingRun, given: Value, node: cst.CST
 
 
 def _counted(ip: Interpreter, run: TrainingRun, length: Length) -> str:
-    """What a length counts: "batches" of a loader, "records" of a data set, or neither for sure."""
+    """What a length counts: "batches" of a loader, "records" of a data set, a root of these, or nothing."""
+    counted = _counted_by_length(ip, run, length)
+    return "a root of records" if counted == "records" and length.power < 1 else counted
+
+
+def _counted_by_length(ip: Interpreter, run: TrainingRun, length: Length) -> str:
     thing = length.of
     if length.in_batches:
         return "batches" if isinstance(thing, Obj) and thing.kind == "dataset" else ""

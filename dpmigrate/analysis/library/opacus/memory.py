@@ -18,7 +18,11 @@ from dpmigrate.analysis.language import narrowing
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.ledger import Manager, ManagerUsed
 from dpmigrate.analysis.ledger.sampling import BatchSkipped
-from dpmigrate.analysis.library.opacus.empty_batches import Skip, skips_of_empty_batches
+from dpmigrate.analysis.library.opacus.empty_batches import (
+    Skip,
+    left_out_of,
+    skips_of_empty_batches,
+)
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
 from dpmigrate.analysis.registry import CallInfo, function, method
@@ -105,6 +109,21 @@ def _iterate_managed(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
         else:
             parts.append(iterate(ip, Value((entry,)), node).guarded(entry.guard))
     return join_all(parts) or ip.unknown(node, "a batch")
+
+
+@function("<some left out>")
+def _some_left_out(ip: Interpreter, info: CallInfo) -> Value:
+    """Something hands on some batches of a managed loader: the others get no step."""
+    managed = list(entries_of_kind(info.positional[0], "managed-loader"))
+    skip = left_out_of(info.node, info.name, ip.module.tree) if managed else None
+    if skip is None:
+        return NOTHING
+    last = skip.how == "break" and _ends_all(ip, info.node, skip)
+    for e, loader in managed:
+        for each, returned in entries_of_kind(loader.data or NOTHING, "dp-loader"):
+            there = replace(ip.at(info.node, each.guard | e.guard), origin=ip.origin(skip.node))
+            ip.happen(returned.data, BatchSkipped(there, skip.how, skip.empty, last))
+    return NOTHING
 
 
 def guard_of_tests(ip: Interpreter, skip: Skip) -> Guard | None:

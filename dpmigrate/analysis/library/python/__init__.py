@@ -5,6 +5,7 @@
 ``wrappers``, ``workers``, ``coroutines``   what calls functions for somebody
 ``ending``       what does not come back
 ``truths``       what answers True or False
+``powers``       powers and roots
 ``drawn``, ``fixed``   what a clock or a random generator gives; what only looks so
 """
 

@@ -225,9 +225,19 @@ def _chain(ip: Interpreter, info: CallInfo) -> Value:
     return of(Seq(None, join_all([iterate(ip, v, info.node) for v in [*info.positional, *info.spread]])))
 
 
-@function(
-    "builtins.next", "builtins.iter", "builtins.filter", "itertools.cycle", "itertools.islice", "tqdm.tqdm"
-)
+_CHOOSING = {"filter": 1, "filterfalse": 1, "takewhile": 1, "dropwhile": 1, "compress": 0, "islice": 0}
+"""What hands on some of what it goes over, and which argument that is."""
+
+
+@function("builtins.filter", *(f"itertools.{name}" for name in _CHOOSING if name != "filter"))
+def _choose(ip: Interpreter, info: CallInfo) -> Value:
+    name = info.name.rpartition(".")[2]
+    given = info.argument(_CHOOSING[name], "data" if name == "compress" else "iterable")
+    tell_hooks(ip, "<some left out>", CallInfo(info.node, [given], name=name))
+    return given or ip.unknown(info.node, name)
+
+
+@function("builtins.next", "builtins.iter", "itertools.cycle", "tqdm.tqdm")
 @function(
     "tqdm", "tqdm.auto.tqdm", "tqdm.notebook.tqdm", "tqdm.rich.tqdm", "rich.progress.track", "tqdm.trange"
 )
@@ -240,7 +250,7 @@ def _chain(ip: Interpreter, info: CallInfo) -> Value:
 )
 def _pass_through(ip: Interpreter, info: CallInfo) -> Value:
     last = info.name.rpartition(".")[2]
-    given = info.argument(1 if last == "filter" else 0, "iterable")
+    given = info.argument(0, "iterable")
     if last == "next":
         following = call_own(ip, given.only, "__next__", CallInfo(info.node, name="__next__"))
         taken = following if following is not None else iterate(ip, given, info.node)

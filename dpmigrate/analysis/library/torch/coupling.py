@@ -24,7 +24,7 @@ from dpmigrate.analysis.training import TrainingRun
 
 _PERMUTING = frozenset(["randperm", "permutation"])
 _TURNING = frozenset(["flip", "roll"])
-_COMPARING = frozenset(["mm", "matmul", "cdist", "cosine_similarity", "cumsum", "logcumsumexp"])
+_COMPARING = frozenset(["mm", "matmul", "cdist", "cosine_similarity", "einsum", "cumsum", "logcumsumexp"])
 """What a criterion is entered for."""
 
 
@@ -154,6 +154,22 @@ def _multiply(ip: Interpreter, info: CallInfo) -> Value:
     if len(args) == len(info.positional) == 2 and any(map(_is_turned, args)):
         same = _without_turn(args[0]).deep_equals(_without_turn(args[1]))
         _compared(ip, info.node, info.positional[0], info.positional[1], same)
+    return torch_operation(ip, info)
+
+
+@function("torch.einsum")
+def _by_indices(ip: Interpreter, info: CallInfo) -> Value:
+    """``torch.einsum("id,jd->ij", z, z)``: the examples of both have indices of their own, and both stay."""
+    told = info.argument(0, "equation").only
+    equation = told.value.replace(" ", "") if isinstance(told, Const) and isinstance(told.value, str) else ""
+    given, _, left = equation.partition("->")
+    first, _, second = given.partition(",")
+    crossed = bool(first and second) and first[0] not in second and second[0] not in first
+    args = info.node.args if isinstance(info.node, cst.Call) else ()
+    crossed = crossed and {first[0], second[0]} <= set(left) and bool(set(first) & set(second) - set(left))
+    if crossed and len(args) == len(info.positional) == 3:
+        same = args[1].value.deep_equals(args[2].value)
+        _compared(ip, info.node, info.positional[1], info.positional[2], same)
     return torch_operation(ip, info)
 
 

@@ -181,6 +181,24 @@ def _weighs_or_ignores(node: cst.CSTNode) -> bool:
     return given and node.func.attr.value in ("cross_entropy", "nll_loss")
 
 
+@function("<given to a module>")
+def _penalises_by_itself(ip: Interpreter, info: CallInfo) -> Value:
+    """A criterion of the program that adds a penalty on parameters which it was given, or looks for."""
+    module = info.positional[0].only
+    if not isinstance(module, Obj) or not isinstance(module.data, Class):
+        return NOTHING
+    if find_member(ip, module.data, "forward") is None or not any(
+        map(_looks_for_parameters, every(module.data.node))
+    ):
+        return NOTHING
+    return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
+
+
+def _looks_for_parameters(node: cst.CSTNode) -> bool:
+    called = node.func if isinstance(node, cst.Call) else None
+    return isinstance(called, cst.Attribute) and called.attr.value in ("parameters", "named_parameters")
+
+
 def _loss_function(ip: Interpreter, info: CallInfo) -> Value:
     by_class = info.name.endswith((".cross_entropy", ".nll_loss"))
     weights, ignored = (

@@ -146,15 +146,19 @@ def _pretrained(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     registry.tell_hooks(ip, "<kept>", CallInfo(info.node, [of(real(e.atom)), join_all(info.everything())]))
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    reduction = None
+    reduction, penalties = None, frozenset[str]()
     if inputs:
         given = CallInfo(info.node, [of(real(e.atom)), *info.positional], info.keywords)
-        told = registry.tell_hooks(ip, "<given to a module>", given).only
-        reduction = told.reduction if isinstance(told, Tensor) and told.reduction in COUPLED_MEANS else None
+        told = [
+            a for a in registry.tell_hooks(ip, "<given to a module>", given).atoms if isinstance(a, Tensor)
+        ]
+        if len(told) == 1 and told[0].reduction in COUPLED_MEANS:
+            reduction = told[0].reduction
+        penalties = frozenset(step for t in told for step in t.steps if step.endswith("-penalty"))
     inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     passes = passes_through(ip, real(e.atom), info)
-    return of(Tensor(sources, real(e.atom), passes=passes, reduction=reduction))
+    return of(Tensor(sources, real(e.atom), tuple(sorted(penalties)), passes=passes, reduction=reduction))
 
 
 @function("<part of a model>")
@@ -210,6 +214,9 @@ def _init_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``layers.append(nn.Linear(8, 8))`` of a ModuleList: one more that it holds."""
     _hold(ip, e.atom, info.everything())
+    name = info.argument(0, "name").only if info.name.endswith("_module") else None
+    if isinstance(name, Const) and isinstance(name.value, str):
+        ip.store.set(real(e.atom), name.value, info.argument(1, "module"))
     layers: list[Value] | None = ip.notes.get(("layers", real(e.atom)))
     if layers is not None and (ip.conditional or ip.loops or info.name in ("insert", "extend")):
         del ip.notes["layers", real(e.atom)]

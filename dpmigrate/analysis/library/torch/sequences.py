@@ -338,13 +338,15 @@ class _Forward:
         return inner.returned
 
     def _chain(self, at: Origin, layer: Obj, given: _Held) -> _Held:
-        """A Sequential whose parts are written in its call, one after the other."""
-        parts = self.ip.notes.get(("layers", layer), ())
+        """A Sequential whose parts are written in its call, one after the other, or are all alike."""
+        written = self.ip.notes.get(("layers", layer), ())
+        alike = in_order(self.ip.notes.get(("holds", layer), ()))
+        parts = [part.only for part in written] or (alike if len(alike) == 1 else [])
         held = given
         for part in parts:
-            if not isinstance(part.only, Obj):
+            if not isinstance(part, Obj):
                 return _NOTHING
-            held = self._layer(at, part.only, held)
+            held = self._layer(at, part, held)
         return held
 
 

@@ -12,6 +12,7 @@ from dpmigrate.analysis.domain.values import NONE, Value, const
 from dpmigrate.analysis.guards import ALWAYS, DOUBT, Guard
 from dpmigrate.analysis.language.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
+from dpmigrate.analysis.library.counters import counters_of
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import assigned_to, contains, names_in
@@ -90,16 +91,28 @@ def _choose_some(
     guard: Guard,
 ) -> None:
     """A choice is made among the parameters of some models: another than the last time, where it is made
-    of other values then."""
+    of other values then, or of the number of the epoch."""
     known = names_in(value) - names_in(*(loop.target for loop in _loops_around(ip, node)))
     made_of = tuple(ip.store.get(ip.frame.owner, name) for name in sorted(known))
     before: dict[Hashable, object] = ip.notes.setdefault(_CHOSEN_BY, {})
     again = before.setdefault(node, made_of)
     for model in models:
         for run in runs_of_model(ip, model):
-            if run in there and made_of != again and _frozen_before(ip, run):
+            changed = made_of != again or _by_the_epoch(ip, node, value)
+            if run in there and changed and _frozen_before(ip, run):
                 ip.happen(run, TrainableSet(ip.at(node, guard | {DOUBT}), True, before=True))
     _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))])
+
+
+def _by_the_epoch(ip: Interpreter, target: cst.CSTNode, value: cst.BaseExpression) -> bool:
+    """Whether ``epoch >= 2`` decides, which a loop around counts that does not go over parts of the model."""
+    loops = _loops_around(ip, target)
+    parts = names_in(target.func if isinstance(target, cst.Call) else target)
+    parts = parts.union(*(names_in(loop.iter) for loop in loops))
+    counted = {
+        name for loop in loops if names_in(loop.target) == (names := counters_of(loop)) for name in names
+    }
+    return not names_in(value).isdisjoint(counted - parts)
 
 
 def _freeze_some(ip: Interpreter, models: Iterable[Atom]) -> None:
