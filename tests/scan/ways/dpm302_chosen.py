@@ -53,4 +53,23 @@ with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer
         "if batch[0].numel() > 0",
         "",
     ),
+    Pair(
+        "DPM302",
+        "left-out-where-something-failed",
+        HEAD
+        + HOOKS
+        + """
+with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+    for x, y in batches:
+        optimizer.zero_grad()
+        try:
+            F.cross_entropy(net(x), y).backward()
+        except RuntimeError as error:
+            print(error)
+            FACT
+        optimizer.step()
+""",
+        "continue",
+        "raise",
+    ),
 )

@@ -146,4 +146,28 @@ if opacus is not None:
             ("dunder-import", '__import__("opacus")'),
         )
     ),
+    Pair(
+        "DPM311",
+        "opacus-looked-for-or-not",
+        HEAD.replace("from opacus", "# from opacus")
+        + """
+from importlib.util import find_spec
+
+FOUND = find_spec("opacus") is not None
+if FOUND:
+    from opacus import PrivacyEngine
+else:
+    FACT
+net = nn.Linear(16, 4)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+loader = DataLoader(data(), batch_size=32)
+if FOUND:
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+"""
+        + STEP,
+        "print('plain')",
+        "raise SystemExit('opacus is needed')",
+    ),
 )

@@ -109,9 +109,17 @@ def _steps_left_out(loop: cst.For) -> Iterator[Skip]:
             if isinstance(last, (cst.Continue, cst.Break)) and not _asks_for_none(statement.test, loop):
                 how: Literal["continue", "break"] = "continue" if isinstance(last, cst.Continue) else "break"
                 before.append(Skip(statement, how, empty=False))
-        elif _takes(statement):
+        before += _left_where_something_failed(statement)
+        if _takes(statement):
             yield from before
             return
+
+
+def _left_where_something_failed(statement: cst.CSTNode) -> Iterator[Skip]:
+    """Handlers by which a loop goes on to the next batch where this one has raised."""
+    for handler in statement.handlers if isinstance(statement, (cst.Try, cst.TryStar)) else ():
+        if isinstance(_last(handler.body), cst.Continue) and not _takes(handler.body):
+            yield Skip(handler, "continue", empty=False)
 
 
 def _asks_for_none(test: cst.BaseExpression, loop: cst.For) -> bool:

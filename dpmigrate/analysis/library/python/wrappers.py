@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Const, External, Obj, Unknown
 from dpmigrate.analysis.domain.values import (
     MAX_DEPTH,
     MAX_NESTED,
@@ -16,10 +16,13 @@ from dpmigrate.analysis.domain.values import (
     Function,
     Partial,
     Value,
+    join_all,
     of,
 )
+from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.language.calls import call_value
 from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.language.names import import_module
 from dpmigrate.analysis.language.unrolling import exact_items
@@ -121,6 +124,20 @@ def _import_module(ip: Interpreter, info: CallInfo) -> Value:
         return ip.unknown(info.node, "an imported module")
     level = len(name.value) - len(name.value.lstrip("."))
     return import_module(ip, name.value.lstrip("."), ip.module, level)
+
+
+@function("importlib.util.find_spec")
+def _find_spec(ip: Interpreter, info: CallInfo) -> Value:
+    """Where Opacus is, or None where it is not installed: what is done then is done without privacy."""
+    name = info.argument(0, "name").only
+    if not isinstance(name, Const) or str(name.value).partition(".")[0] != "opacus":
+        return unknown_call(ip, External(info.name), info)
+    missing = Literal(("raised", id(info.node), ip.context), ("truth",), True)
+    ip.notes[OPACUS_MISSING, missing] = ip.origin(info.node)
+    found = of(
+        Unknown(("found", id(info.node)), never_none=True), guard=frozenset({missing._replace(holds=False)})
+    )
+    return join_all([found, NONE.guarded(frozenset({missing}))])
 
 
 @function("builtins.__import__")
