@@ -187,9 +187,10 @@ def _penalises_by_itself(ip: Interpreter, info: CallInfo) -> Value:
     module = info.positional[0].only
     if not isinstance(module, Obj) or not isinstance(module.data, Class):
         return NOTHING
-    if find_member(ip, module.data, "forward") is None or not any(
-        map(_looks_for_parameters, every(module.data.node))
-    ):
+    if any(module in run.raw_models for run in ip.runs.values()):
+        return NOTHING
+    looks = any(map(_looks_for_parameters, every(module.data.node)))
+    if not looks or find_member(ip, module.data, "forward") is None:
         return NOTHING
     return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
 
