@@ -18,7 +18,7 @@ from dpmigrate.analysis.ledger.accounting import TrainedBefore
 from dpmigrate.analysis.library import trained_plainly
 from dpmigrate.analysis.library.first_time import in_one_round
 from dpmigrate.analysis.library.records import records_of
-from dpmigrate.analysis.library.torch.data import share_records
+from dpmigrate.analysis.library.torch.data import wholes_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
@@ -83,7 +83,7 @@ def same_records(ip: Interpreter, one: TrainingRun, other: TrainingRun) -> bool:
     first, second = records_of(ip, one), records_of(ip, other)
     if first is None or second is None:
         return False
-    return first == second or (isinstance(first, Obj) and share_records(ip, first, second))
+    return first in (second, *wholes_of(ip, second)) or second in wholes_of(ip, first)
 
 
 @function("<called again within itself>")

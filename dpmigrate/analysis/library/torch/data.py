@@ -76,7 +76,7 @@ def kinds_of_loader(ip: Interpreter, run: TrainingRun, loader: Atom) -> Iterator
     if dataset is None or loader in ip.runs_by_object:
         return
     others = [dataset_of(ip, raw).only for raw in run.raw_loaders]
-    if any(share_records(ip, other, dataset) for other in others):
+    if any(_share_records(ip, other, dataset) for other in others):
         yield "remade"
     elif others and not run.manual and all(other is not None and _stands_in(ip, other) for other in others):
         yield "other"
@@ -103,7 +103,7 @@ def _is_of_nothing(column: cst.BaseExpression) -> bool:
     return isinstance(called, cst.Attribute) and called.attr.value in _OF_NOTHING
 
 
-def share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
+def _share_records(ip: Interpreter, one: Atom | None, other: Atom) -> bool:
     """Whether two data sets are one, made in one place of the program, or one is a part of the other.
 
     Two parts of one data set need not have a record in common.
