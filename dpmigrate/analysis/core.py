@@ -18,6 +18,7 @@ from dpmigrate.analysis.domain.values import Class, Function, Value, of
 from dpmigrate.analysis.frames import Attempt, ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, contradict, none_of, together
 from dpmigrate.analysis.ledger import Circumstances, Event, Origin, Step, Turn
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.observations import Observations
 from dpmigrate.analysis.retired import Retired
 from dpmigrate.analysis.source.modules import ModuleInfo, Modules
@@ -129,8 +130,8 @@ class Interpreter:
         self.observations = Observations()
         self.callees: dict[cst.CSTNode, dict[Function, None]] = {}
         """The project's functions that each call was seen to enter."""
-        self.notes: dict[Hashable, Any] = {}
-        """What library handlers remember (by their own keys)."""
+        self.notes: dict[Slot[Any], Any] = {}
+        """What handlers remember, each in the slots that it declares."""
         self.entry_paths: set[str] = set()
         self.steps = 0
         self.total = 0

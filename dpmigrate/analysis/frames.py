@@ -12,10 +12,11 @@ from dpmigrate.analysis.domain.store import Delta
 from dpmigrate.analysis.domain.values import Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard
 from dpmigrate.analysis.ledger import Step
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.source.modules import ModuleInfo
 
-CONTINUED = "the tests by which a turn of a loop ends before its end"
-"""What the notes on ``if i % 4: continue`` are known by, beside the loop."""
+CONTINUED: Slot[dict[cst.CSTNode, dict[cst.BaseExpression, Guard]]] = Slot(dict)
+"""By loop: the tests by which a turn ends before its end, ``if i % 4: continue``."""
 
 
 class ExhaustedError(Exception):

@@ -27,7 +27,7 @@ from dpmigrate.analysis.language import (
 from dpmigrate.analysis.ledger import Origin, PrivateRun
 from dpmigrate.analysis.ledger.expressions import Expressions
 from dpmigrate.analysis.ledger.retired import LibraryName, RetiredCall
-from dpmigrate.analysis.roots.entering import enter_root, enter_uncalled
+from dpmigrate.analysis.roots.entering import MODULE_SEEDS, enter_root, enter_uncalled
 from dpmigrate.analysis.roots.left_out import not_reached
 from dpmigrate.analysis.roots.switches import switches_of
 from dpmigrate.analysis.source.components import Group, components, imports_in
@@ -262,7 +262,7 @@ def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
     ip.entry_paths = {info.key for info in infos}
     for info in infos:
         enter_root(ip, info.key, "", partial(ip.run_module, info))
-        ip.notes["module seed", info.key] = ip.store.get("<global>", "seed")
+        MODULE_SEEDS.of(ip)[info.key] = ip.store.get("<global>", "seed")
     enter_uncalled(ip, {info.key for info in infos})
     return ip
 

@@ -20,6 +20,7 @@ import libcst as cst
 from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import MAX_CASES, NOTHING, Entry, Value, join_all
 from dpmigrate.analysis.guards import ALWAYS, Guard, contradict
+from dpmigrate.analysis.notes import Slot
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
@@ -268,8 +269,8 @@ def symbol_of_name(name: str) -> Hashable:
     return ("environment", variable[1:-2]) if variable != name else ("external", name)
 
 
-ATTRIBUTES_OF = "the object whose attributes a dict is"
-"""The note, with the dict, of what ``vars(x)`` and ``x.__dict__`` were asked of."""
+ATTRIBUTES_OF: Slot[dict[Atom, Obj]] = Slot(dict)
+"""By dict: the object whose attributes it is, as ``vars(x)`` and ``x.__dict__`` give them."""
 
 
 def method_for(receiver: Obj, name: str) -> MethodHandler | None:

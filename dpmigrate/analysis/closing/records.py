@@ -41,8 +41,10 @@ from dpmigrate.analysis.ledger import (
 )
 from dpmigrate.analysis.ledger.expressions import Computed, Defined, Instance, Named, OfRun, WithArguments
 from dpmigrate.analysis.ledger.retired import Attached, RetiredCall
+from dpmigrate.analysis.library.opacus.by_hand import PATCHED
 from dpmigrate.analysis.library.rounds import MADE_ONCE
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.structure import IN_PART, MODELS
 from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
@@ -106,7 +108,7 @@ class Closing:
             optimizers=tuple(self.optimizer(a) for a in in_order(run.raw_optimizers) if isinstance(a, Obj)),
             loaders=tuple(self.loader(a) for a in in_order(run.raw_loaders) if isinstance(a, Obj)),
             seeded=run.seeded,
-            patched=bool(self.ip.notes.get("patched")),
+            patched=bool(PATCHED.of(self.ip)),
             events=run.settled(),
             turned=tuple(self._turned(run.guard)),
             questions=self.ip.questions,
@@ -273,7 +275,7 @@ class Closing:
         made = self._made(engine)
         if made is None:
             return None
-        once = self.ip.notes.get((MADE_ONCE, engine), frozenset())
+        once = MADE_ONCE.of(self.ip).get(engine, frozenset())
         return replace(made, loops=tuple(turn for turn in made.loops if turn not in once))
 
     def _names_csprng(self, engine: Atom) -> bool:
@@ -290,8 +292,8 @@ class Closing:
     def optimizer(self, atom: Obj) -> Optimizer:
         """An optimizer of torch, and whose parameters it trains."""
         kind, name = kind_and_name(atom)
-        models = tuple(self.thing(m) for m in in_order(self.ip.notes.get(("models", atom), ())))
-        in_part = frozenset(self.ip.notes.get(("models in part", atom), ()))
+        models = tuple(self.thing(m) for m in in_order(MODELS.of(self.ip).get(atom, ())))
+        in_part = frozenset(IN_PART.of(self.ip).get(atom, ()))
         return Optimizer(
             key=atom, kind=kind, name=name, made=self._made(atom), models=models, in_part=in_part
         )

@@ -12,6 +12,7 @@ from dpmigrate.analysis.batches import without_records
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import (
     Absent,
+    Atom,
     Batch,
     Const,
     External,
@@ -40,8 +41,10 @@ from dpmigrate.analysis.guards import denial
 from dpmigrate.analysis.language.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.names import import_module, member_of_module, settle_imports
+from dpmigrate.analysis.notes import Slot
 
-BY_ATTRIBUTE = "dicts whose entries are attributes as well"
+BY_ATTRIBUTE: Slot[set[Atom]] = Slot(set)
+"""Dicts whose entries are attributes as well."""
 
 
 def get_attribute(ip: Interpreter, value: Value, name: str, node: cst.CSTNode) -> Value:
@@ -133,7 +136,7 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
     if atom.kind in ("namespace", "record"):
         return of(Unknown((atom.key, ".", name), f"attribute {name}"), *entry.because)
     if atom.kind == "dict":
-        entry_of_name = ip.read(atom, ("key", name)) if atom in ip.notes.get(BY_ATTRIBUTE, ()) else None
+        entry_of_name = ip.read(atom, ("key", name)) if atom in BY_ATTRIBUTE.of(ip) else None
         return entry_of_name or of(Bound(atom, name))
     if _is_its_own(atom, name):
         return of(Bound(atom, name))

@@ -15,7 +15,7 @@ from dpmigrate.analysis.source.tree import assigned_in, every
 
 def counts_begun(ip: Interpreter, loop: cst.For) -> list[str]:
     """The variables to which a loop adds one in each of its turns, beginning at zero."""
-    names = read_once(ip.notes, _counted_in, loop)
+    names = read_once(ip, _counted_in, loop)
     return [n for n in names if ip.evaluate(cst.Name(n)).only == Const(0)]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from dpmigrate.analysis.domain.values import Function, Value
+from dpmigrate.analysis.notes import Slot
 
 if TYPE_CHECKING:
     from dpmigrate.analysis.core import Interpreter
 
-_AROUND = "the function around a decorated one"
+_GIVEN: Slot[dict[int, tuple[str, Value]]] = Slot(dict)
+"""By decorator (its identity): the argument that it gives its function."""
+_AROUND: Slot[dict[Hashable, tuple[Function, ...]]] = Slot(dict)
+"""By function (its key): those that decorators put around it, the nearest decorator's first."""
 
 _OFF = frozenset({"no_grad", "inference_mode"})
 
@@ -22,15 +26,15 @@ _CONFIGURED = frozenset({"configurable", "capture", "bind"})
 
 def give(ip: Interpreter, decorator: cst.CSTNode, name: str, value: Value) -> None:
     """Remember that the decorator made by a call gives its function an argument."""
-    ip.notes["decorator gives", id(decorator)] = (name, value)
+    _GIVEN.of(ip)[id(decorator)] = (name, value)
 
 
 def given(ip: Interpreter, fn: Function) -> dict[str, Value]:
     """The arguments that a function gets from its decorators, by name."""
     if not isinstance(fn.node, cst.FunctionDef) or not fn.node.decorators:
         return {}
-    notes = (ip.notes.get(("decorator gives", id(d.decorator))) for d in fn.node.decorators)
-    return dict(note for note in notes if note is not None)
+    given_by = _GIVEN.of(ip)
+    return dict(given_by[id(d.decorator)] for d in fn.node.decorators if id(d.decorator) in given_by)
 
 
 def is_configured(fn: Function) -> bool:
@@ -46,16 +50,16 @@ def without_graph(fn: Function) -> bool:
 
 def put_around(ip: Interpreter, fn: Function, around: Sequence[Function]) -> None:
     """Remember the functions that decorators put around one, the nearest decorator's first."""
-    ip.notes[_AROUND, fn.key] = tuple(around)
+    _AROUND.of(ip)[fn.key] = tuple(around)
 
 
 def function_around(ip: Interpreter, fn: Function) -> Function | None:
     """The function that runs where this one is called, unless it is the one that calls it."""
-    around: tuple[Function, ...] = ip.notes.get((_AROUND, fn.key), ())
+    around = _AROUND.of(ip).get(fn.key, ())
     running = {frame.function.node for frame in ip.frames if frame.function is not None} if around else set()
     return next((outer for outer in reversed(around) if outer.node not in running), None)
 
 
 def is_called_within(ip: Interpreter, fn: Function) -> bool:
     """Whether a function around this one calls it, with all arguments that it was called with itself."""
-    return (_AROUND, fn.key) in ip.notes
+    return fn.key in _AROUND.of(ip)

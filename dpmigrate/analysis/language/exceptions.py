@@ -17,11 +17,15 @@ from dpmigrate.analysis.guards import ALWAYS, Guard, Literal, shorten
 from dpmigrate.analysis.language import narrowing, retried
 from dpmigrate.analysis.language.assignment import assign_target
 from dpmigrate.analysis.language.outcomes import Branch
+from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import MadeInstead
+from dpmigrate.analysis.notes import Slot
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import catches
 from dpmigrate.analysis.training import Fallback, TrainingRun
 
-OPACUS_MISSING = "where importing Opacus raises"
+OPACUS_MISSING: Slot[dict[Literal, Origin]] = Slot(dict)
+"""By the assumption that importing Opacus raises: where that is handled."""
 """The note of a handler that goes on without Opacus, by the literal of its exception."""
 
 
@@ -147,18 +151,20 @@ class _Making:
         return [run for key, run in self.ip.runs.items() if key not in self.known or id(run) in again]
 
 
-_SUPPRESSED = "a with statement as a try"
-
-
 def suppressed(ip: Interpreter, node: cst.With) -> bool:
     """Execute ``with suppress(Exception): ...``: a try whose handler does nothing."""
     call = node.items[0].item
     assert isinstance(call, cst.Call)
-    if (_SUPPRESSED, node) not in ip.notes:
-        kinds = [cst.Element(arg.value) for arg in call.args]
-        nothing = cst.ExceptHandler(cst.SimpleStatementSuite([cst.Pass()]), cst.Tuple(kinds))
-        ip.notes[_SUPPRESSED, node] = cst.Try(node.body, [nothing])
-    return _try_and_handle(ip, ip.notes[_SUPPRESSED, node], call)
+    return _try_and_handle(ip, read_once(ip, _as_try, node), call)
+
+
+def _as_try(node: cst.With) -> cst.Try:
+    """The ``try`` that a ``with suppress(...)`` stands for."""
+    call = node.items[0].item
+    assert isinstance(call, cst.Call)
+    kinds = [cst.Element(arg.value) for arg in call.args]
+    nothing = cst.ExceptHandler(cst.SimpleStatementSuite([cst.Pass()]), cst.Tuple(kinds))
+    return cst.Try(node.body, [nothing])
 
 
 def _try_and_handle(
@@ -184,7 +190,7 @@ def _try_and_handle(
         delta = _handled(ip, node, handler, attempt, in_body, known)
         there = ip.origin(handled_at or handler)
         if without:
-            ip.notes[OPACUS_MISSING, raised] = there
+            OPACUS_MISSING.of(ip)[raised] = there
         if in_body:
             of_imports = catches(handler, "ImportError") and not catches(handler, "ValueError")
             ip.fallbacks[raised] = Fallback(there, tuple(in_body), delta is not None, of_imports)

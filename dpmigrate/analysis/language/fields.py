@@ -14,8 +14,11 @@ from dpmigrate.analysis.domain.values import NOTHING, Class, Value
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.classes import find_member, linear, members_of
+from dpmigrate.analysis.notes import Slot
 
 LONGEST_ANNOTATION = 200
+CHOICES: Slot[dict[cst.CSTNode, list[object]]] = Slot(dict)
+"""By the call that makes a field of a record: the constants that it may be."""
 """Characters of an annotation in quotes that is read."""
 
 
@@ -24,7 +27,7 @@ def open_field(ip: Interpreter, made: Obj, cls: Class, name: str, node: cst.CSTN
     default = find_member(ip, cls, name) or NOTHING
     because = default.entries[0].because if default.entries else ()
     origin = because[-1] if because else ip.origin(node, "a field")
-    named = ip.notes.get(("choices of a field", origin.node)) or _field_choices(ip, cls, name)
+    named = CHOICES.of(ip).get(origin.node) or _field_choices(ip, cls, name)
     if isinstance(named, Value):
         return named
     return open_value(ip, (made.key, ".", name), default, named, origin)

@@ -298,7 +298,7 @@ def _with(ip: Interpreter, node: cst.With) -> bool:
         manager = value.only
         if isinstance(manager, Obj) and manager.kind == GRAD_MODE:
             off = not manager.data
-        ends = ip.notes.pop((AFTER_THE_YIELD, value.only), None)
+        ends = AFTER_THE_YIELD.of(ip).pop(value.only, None)
         ends = ends or ending_of(ip, value, managed.item, asynchronous)
         at_the_end += [ends] if ends is not None else []
         entered = enter_context(ip, value, managed.item, asynchronous)
@@ -372,7 +372,7 @@ def enter_context(ip: Interpreter, value: Value, node: cst.CSTNode, asynchronous
         if handler is not None:
             parts.append(handler(ip, e, node).guarded(e.guard))
         elif isinstance(atom, Obj) and atom.kind == "generator-manager":
-            ends = ip.notes.pop((AFTER_THE_YIELD, atom), None)
+            ends = AFTER_THE_YIELD.of(ip).pop(atom, None)
             if ends is not None:  # a stack of managers, which ends nobody knows where
                 ends()
             parts.append(atom.data.guarded(e.guard))

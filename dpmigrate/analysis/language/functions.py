@@ -285,7 +285,7 @@ def _until_the_yield(ip: Interpreter, fn: Function, frame: Frame, halves: Halves
         with ip.inside(frame.call or fn.node):
             _activated(ip, frame, lambda: _execute_in(ip, frame, halves.after))
 
-    ip.notes[AFTER_THE_YIELD, made] = go_on
+    AFTER_THE_YIELD.of(ip)[made] = go_on
     return of(made)
 
 

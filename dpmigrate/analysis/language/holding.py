@@ -9,16 +9,19 @@ from dpmigrate.analysis.domain.atoms import Atom, Obj, Params, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.store import objects_in
 from dpmigrate.analysis.domain.values import Value
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.training import TrainingRun
 
 MODEL_KINDS = ("model", "dp-model", "instance")
 MAX_NESTED_PARTS = 3
+HOLDS: Slot[dict[Atom, set[Obj]]] = Slot(dict)
+"""The parts of an object that stand in no attribute of it."""
 """How deeply a part of a part is looked for."""
 
 
 def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
     """The objects that are attributes of an object, or in a list that is one."""
-    yield from ip.notes.get(("holds", owner), ())
+    yield from HOLDS.of(ip).get(owner, ())
     for slot in ip.store.keys(owner):
         value = ip.store.get(owner, slot)
         if value is not None:
@@ -27,7 +30,7 @@ def part_objects(ip: Interpreter, owner: Obj) -> Iterator[Obj]:
 
 def hold(ip: Interpreter, owner: Atom, parts: Collection[Obj]) -> None:
     """Parts of an object that stand in no attribute of it: a container's layers, ``setattr`` of any name."""
-    ip.notes.setdefault(("holds", owner), set()).update(parts)
+    HOLDS.of(ip).setdefault(owner, set()).update(parts)
     if isinstance(owner, Obj):
         ip.store.hold(owner, parts)
 

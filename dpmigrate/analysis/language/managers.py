@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import libcst as cst
 
+from dpmigrate.analysis.domain.atoms import Atom
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.source.tree import every
 
-AFTER_THE_YIELD = "what a context manager does at its end"
-"""The note, by the manager, of what is still to be executed."""
+AFTER_THE_YIELD: Slot[dict[Atom | None, Callable[[], object]]] = Slot(dict)
+"""By context manager: what is still to be executed, at its end."""
 
 
 class Halves(NamedTuple):

@@ -11,9 +11,12 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import External, Imported, Module, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Function, Value, const, merge_entries, of
 from dpmigrate.analysis.frames import Frame
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.workspace.core_patch import MODULE
 
+STARRED: Slot[dict[str, list[Imported]]] = Slot(dict)
+"""By module (its key): what it imports all names of."""
 BUILTINS = frozenset(
     [
         "__import__",
@@ -228,7 +231,7 @@ def _starred(ip: Interpreter, info: ModuleInfo, name: str, node: cst.CSTNode) ->
     outermost = not asked
     asked.add(info.key)
     try:
-        for starred in ip.notes.get(("star", info.key), ()):
+        for starred in STARRED.of(ip).get(info.key, ()):
             value = from_import(ip, starred, name, node)
             if value:
                 return value

@@ -17,6 +17,7 @@ from dpmigrate.analysis.language import decorated, narrowing
 from dpmigrate.analysis.language.assignment import assign_name, assign_target, delete_item
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
+from dpmigrate.analysis.language.names import STARRED
 from dpmigrate.analysis.language.operators import arithmetic
 from dpmigrate.analysis.registry import CallInfo
 
@@ -112,7 +113,7 @@ def _continue(ip: Interpreter, node: cst.Continue) -> bool:
         control.continues.append((ip.store.snapshot(control.depth), ALWAYS))
         tests = [asked for asked in ip.tests if asked[1] == len(ip.loops)]
         if len(tests) == 1:
-            ip.notes.setdefault((CONTINUED, ip.loops[-1].loop.node), {})[tests[0][0]] = tests[0][2]
+            CONTINUED.of(ip).setdefault(ip.loops[-1].loop.node, {})[tests[0][0]] = tests[0][2]
     return False
 
 
@@ -256,7 +257,7 @@ def _import_from(ip: Interpreter, node: cst.ImportFrom) -> bool:
     if isinstance(node.names, cst.ImportStar):
         if node.module is not None and not level:
             ip.retired.name(dotted, ip.origin(node.module), imported=True)
-        ip.notes.setdefault(("star", ip.module.key), []).append(Imported(dotted, "*", ip.module, level))
+        STARRED.of(ip).setdefault(ip.module.key, []).append(Imported(dotted, "*", ip.module, level))
         return True
     for alias in node.names:
         name = get_full_name_for_node(alias.name) or ""

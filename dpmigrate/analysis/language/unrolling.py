@@ -11,6 +11,7 @@ from dpmigrate.analysis.domain.atoms import Absent, Const, External, Obj
 from dpmigrate.analysis.domain.values import Bound, Class, Function, Partial, Seq, Value, const, of
 from dpmigrate.analysis.language.classes import is_enum, members_of
 from dpmigrate.analysis.language.items import entries_of
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every
 
 
@@ -22,13 +23,15 @@ def worth_unrolling(ip: Interpreter, value: Value) -> Sequence[Value] | None:
     return items if len(items) == 1 or any(map(_telling, items)) else None
 
 
+def _calls_added(loop: cst.For) -> list[cst.Call]:
+    """The calls in what a loop adds to a list."""
+    added = (node for node in every(loop.body) if _adds(node))
+    return [call for node in added for call in every(node) if isinstance(call, cst.Call)]
+
+
 def turns_that_make_layers(ip: Interpreter, loop: cst.For, given: Value) -> Sequence[Value] | None:
     """The numbers that a loop goes over which adds a layer for each: one by one they are known in order."""
-    key = "calls in what a loop adds", id(loop)  # trees do not change while they are interpreted
-    if key not in ip.notes:
-        added = (node for node in every(loop.body) if _adds(node))
-        ip.notes[key] = [call for node in added for call in every(node) if type(call) is cst.Call]
-    if not any(_makes_a_layer(ip, call) for call in ip.notes[key]):
+    if not any(_makes_a_layer(ip, call) for call in read_once(ip, _calls_added, loop)):
         return None
     items = exact_items(ip, given) or _counted(ip, loop.iter)
     return items if items is not None and 0 < len(items) <= MAX_UNROLL else None

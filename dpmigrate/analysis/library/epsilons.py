@@ -19,14 +19,20 @@ from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import EpsilonAsked, EpsilonsAdded, EpsilonsCombined
+from dpmigrate.analysis.ledger.circumstances import Circumstances
 from dpmigrate.analysis.library.records import records_of
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every
 
-_SPENT = "epsilons"
-_ARRAYS = "arrays of epsilons"
-_REPORTED = "what a server makes of epsilons"
+_SPENT: Slot[dict[Hashable, _Spent]] = Slot(dict)
+"""By its symbol: what an unknown number is of the epsilons of engines."""
+_ARRAYS: Slot[dict[Hashable, list[_Spent]]] = Slot(dict)
+"""By its symbol: the epsilons in an array, or in a column of a table."""
+_REPORTED: Slot[dict[tuple[cst.CSTNode, int], tuple[Circumstances, str]]] = Slot(dict)
+"""By node and context: what a server makes of the epsilons that clients report, and how."""
 _COMBINING = {
     "numpy.mean": "mean",
     "numpy.average": "mean",
@@ -60,15 +66,10 @@ class _Spent:
     """Whether it is what was spent from one time to another."""
 
 
-def _known(ip: Interpreter) -> dict[Hashable, _Spent]:
-    spent_by_symbol: dict[Hashable, _Spent] = ip.notes.setdefault(_SPENT, {})
-    return spent_by_symbol
-
-
 def spent(ip: Interpreter, engine: Obj, node: cst.CSTNode) -> Value:
     """The epsilon that an engine says it has spent."""
     value = ip.unknown(node, "an epsilon")
-    spent_by_symbol = _known(ip)
+    spent_by_symbol = _SPENT.of(ip)
     for symbol in _symbols(value):
         before = spent_by_symbol[symbol].engines if symbol in spent_by_symbol else frozenset()
         spent_by_symbol[symbol] = _Spent(before | {engine}, tuple(ip.loops))
@@ -82,7 +83,7 @@ def _symbols(value: Value) -> list[Hashable]:
 
 def _among(ip: Interpreter, value: Value) -> list[_Spent]:
     """The epsilons among what a value can be: an engine's, or what clients of Flower report by that name."""
-    spent_by_symbol, symbols = ip.notes.get(_SPENT) or {}, _symbols(value)
+    spent_by_symbol, symbols = _SPENT.of(ip), _symbols(value)
     held = [spent_by_symbol[symbol] for symbol in symbols if symbol in spent_by_symbol]
     if any(map(_is_called_epsilon, symbols)) and b"flwr" in ip.module.source.data:
         held.append(_Spent(frozenset(), ()))
@@ -101,7 +102,7 @@ def _is_called_epsilon(symbol: Hashable) -> bool:
 def rounded(ip: Interpreter, given: Value, result: Value) -> Value:
     """A number that stands for another one: what is known of that is known of it."""
     for one in _among(ip, given):
-        _known(ip).update(dict.fromkeys(_symbols(result), one))
+        _SPENT.of(ip).update(dict.fromkeys(_symbols(result), one))
     return result
 
 
@@ -115,7 +116,7 @@ def _total(ip: Interpreter, node: cst.CSTNode, result: Value, held: list[_Spent]
     engines = frozenset(engine for one in held for engine in one.engines)
     loops = max((one.loops for one in held), key=len)
     total = _Spent(engines, loops, total=True, weighted=any(one.weighted for one in held))
-    _known(ip).update(dict.fromkeys(_symbols(result), total))
+    _SPENT.of(ip).update(dict.fromkeys(_symbols(result), total))
     for run in ip.runs.values():
         if run.engine in engines and not total.weighted:  # weights may make a mean of it
             ip.happen(run, EpsilonsAdded(ip.at(node)))
@@ -131,10 +132,10 @@ def _computed(ip: Interpreter, info: CallInfo) -> Value:
         _total(ip, info.node, result, [*held, *_among(ip, right)])
     elif info.name == "Multiply":
         for one in (*held, *_among(ip, right)):
-            _known(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))
+            _SPENT.of(ip).update(dict.fromkeys(_symbols(result), replace(one, weighted=True)))
     elif info.name == "Subtract" and _among(ip, right):
         for one in held:
-            _known(ip).update(dict.fromkeys(_symbols(result), replace(one, part=True)))
+            _SPENT.of(ip).update(dict.fromkeys(_symbols(result), replace(one, part=True)))
     elif info.name == "Divide" and _counts(right) and not _is_a_share(ip, info.node):
         totals = [one for one in held if one.total and (one.weighted or not _is_a_sum(ip, info.node))]
         if totals:
@@ -153,11 +154,13 @@ def _is_a_share(ip: Interpreter, division: cst.CSTNode) -> bool:
     if isinstance(name, cst.Name) and _AN_AMOUNT.fullmatch(name.value):
         return True
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-    key = "told in", id(around)  # trees do not change while they are interpreted
-    if key not in ip.notes:
-        kinds = (cst.FormattedStringExpression, cst.DictElement)
-        ip.notes[key] = [node for node in every(around) if type(node) in kinds]
-    return any(_is_itself(node, division.left) for node in ip.notes[key])
+    return any(_is_itself(node, division.left) for node in read_once(ip, _told_in, around))
+
+
+def _told_in(around: cst.CSTNode) -> list[cst.FormattedStringExpression | cst.DictElement]:
+    """What stands in formatted strings and dicts."""
+    kinds = (cst.FormattedStringExpression, cst.DictElement)
+    return [node for node in every(around) if isinstance(node, kinds)]
 
 
 def _is_itself(told: cst.FormattedStringExpression | cst.DictElement, total: cst.BaseExpression) -> bool:
@@ -221,7 +224,7 @@ def combined(ip: Interpreter, info: CallInfo, how: str) -> None:
 
 def _held_by(ip: Interpreter, given: Value) -> list[_Spent]:
     """The epsilons in a sequence, or in what an array was made of."""
-    arrays: dict[Hashable, list[_Spent]] = ip.notes.get(_ARRAYS) or {}
+    arrays = _ARRAYS.of(ip)
     held = [one for a in given.atoms if isinstance(a, Seq) for one in _among(ip, a.each())]
     return held + [one for symbol in _symbols(given) for one in arrays.get(symbol, ())]
 
@@ -235,7 +238,7 @@ def _make_array(ip: Interpreter, info: CallInfo) -> Value:
     made = unknown_call(ip, External(info.name), info)
     held = _held_by(ip, info.argument(0, "data") or info.argument(None, "object"))
     if held:
-        ip.notes.setdefault(_ARRAYS, {}).update(dict.fromkeys(_symbols(made), held))
+        _ARRAYS.of(ip).update(dict.fromkeys(_symbols(made), held))
     return made
 
 
@@ -256,7 +259,7 @@ def _make_table(ip: Interpreter, info: CallInfo) -> Value:
                 continue
             for symbol in _symbols(made):
                 for name in (slot[1], repr(slot[1])):
-                    ip.notes.setdefault(_ARRAYS, {})[deeper(symbol, name)] = spent_there
+                    _ARRAYS.of(ip)[deeper(symbol, name)] = spent_there
     return made
 
 
@@ -305,7 +308,7 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
     if how == "smallest" and not series:
         return  # The smaller of two accountants' bounds on one run holds as well.
     if not engines:
-        ip.notes.setdefault(_REPORTED, {})[node, ip.context] = (ip.at(node), how)
+        _REPORTED.of(ip)[node, ip.context] = (ip.at(node), how)
         _tell_of_reports(ip)
     runs = [run for run in ip.runs.values() if run.engine in engines]
     records = {records_of(ip, run) for run in runs}
@@ -319,7 +322,7 @@ def _combined(ip: Interpreter, node: cst.CSTNode, held: list[_Spent], how: str) 
 
 def _tell_of_reports(ip: Interpreter) -> None:
     """Record on runs whose epsilon is asked for what a server makes of those that clients report."""
-    for there, how in ip.notes.get(_REPORTED, {}).values():
+    for there, how in _REPORTED.of(ip).values():
         for run in list(ip.runs.values()):
             if any(not event.aimed for event in run.happened(EpsilonAsked)):
                 ip.happen(run, EpsilonsCombined(there, how, series=False))

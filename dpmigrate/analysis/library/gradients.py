@@ -23,6 +23,7 @@ from dpmigrate.analysis.ledger import (
     ZeroGrad,
 )
 from dpmigrate.analysis.library import feeding, pending, trained_before, trained_plainly, unused
+from dpmigrate.analysis.library.torch.structure import MODELS
 from dpmigrate.analysis.training import TrainingRun
 
 
@@ -122,8 +123,8 @@ def _reaches_another(ip: Interpreter, run: TrainingRun, t: Tensor) -> bool:
     others = t.reached - run.raw_models
     if len(t.reached) < 2 or not others:
         return False
-    made = [key for key in ip.notes if isinstance(key, tuple) and key[0] == "models"]
-    return any(not others.isdisjoint(ip.notes[key]) for key in made if key[1] not in run.raw_optimizers)
+    of_others = (models for made, models in MODELS.of(ip).items() if made not in run.raw_optimizers)
+    return any(not others.isdisjoint(models) for models in of_others)
 
 
 def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind]]:

@@ -20,7 +20,7 @@ def _save_hyperparameters(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     kept = ip.new("dict", info.node, extra="hyperparameters")
     for name, value in _chosen(ip, info):
         ip.store.set(kept, ("key", name), value)
-    ip.notes.setdefault(BY_ATTRIBUTE, set()).add(kept)
+    BY_ATTRIBUTE.of(ip).add(kept)
     ip.store.set(real(e.atom), "hparams", of(kept))
     return NONE
 

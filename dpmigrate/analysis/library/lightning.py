@@ -28,6 +28,7 @@ from dpmigrate.analysis.library import feeding, pending, unused
 from dpmigrate.analysis.library.gradients import record_backward
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.source.mentions import BY_OTHERS
 from dpmigrate.analysis.source.tree import children
 from dpmigrate.analysis.training import entries_of_kind
 
@@ -144,7 +145,7 @@ def _returned(ip: Interpreter, info: CallInfo) -> Value:
     """A method that nothing calls returned: where Lightning is what calls it, the loss goes backward."""
     receiver, result = info.positional
     module = receiver.only
-    if info.name != "training_step" or info.name in ip.notes.get("mentioned by others", ()):
+    if info.name != "training_step" or info.name in BY_OTHERS.of(ip):
         return NONE
     if isinstance(module, Obj) and _is_lightning(module):
         _optimise(ip, module, result)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, External, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown
 from dpmigrate.analysis.domain.values import (
     NONE,
     NOTHING,
@@ -35,10 +36,15 @@ from dpmigrate.analysis.language.fields import choices_in, subscripted, unquoted
 from dpmigrate.analysis.language.functions import instantiate
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.filled_in import set_from_outside
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method
 
-_SWITCH = "what a switch on the command line makes of an option"
-_COMMANDS = "a parser that has commands of its own"
+_SWITCHES: Slot[dict[tuple[Atom, str], list[bool]]] = Slot(dict)
+"""By parser and option: what a switch on the command line makes of it."""
+_WITH_COMMANDS: Slot[set[Atom]] = Slot(set)
+"""Parsers that have commands of their own."""
+_INSTANCES: Slot[dict[Hashable, Value]] = Slot(dict)
+"""By class (its key): an instance that comes from outside."""
 
 # -- argparse ---------------------------------------------------------------------------------
 
@@ -52,7 +58,7 @@ def _parser(ip: Interpreter, info: CallInfo) -> Value:
 @method("parser", "add_argument_group", "add_mutually_exclusive_group", "add_parser", "add_subparsers")
 def _group(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.name in ("add_parser", "add_subparsers"):
-        ip.notes[_COMMANDS, e.atom] = True
+        _WITH_COMMANDS.of(ip).add(e.atom)
     return of(e.atom)
 
 
@@ -73,7 +79,7 @@ def _add_argument(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         isinstance(action, External) and "BooleanOptional" in action.name
     ):
         value = open_value(ip, symbol, default or const(word == "store_false"), [True, False], origin)
-        ip.notes[_SWITCH, e.atom, dest] = [word == "store_true"] if word is not None else [True, False]
+        _SWITCHES.of(ip)[e.atom, dest] = [word == "store_true"] if word is not None else [True, False]
     else:
         unset = NOTHING if _must_be_given(info) else NONE
         value = open_value(ip, symbol, default or unset, _choices(ip, info.argument(None, "choices")), origin)
@@ -125,8 +131,8 @@ def _add_record(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("parser", "set_defaults")
 def _set_defaults(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     for name, value in info.keywords.items():
-        ways: list[bool] | None = ip.notes.pop((_SWITCH, e.atom, name), None)
-        if ways is not None and (_COMMANDS, e.atom) not in ip.notes:  # else the default of one command
+        ways = _SWITCHES.of(ip).pop((e.atom, name), None)
+        if ways is not None and e.atom not in _WITH_COMMANDS.of(ip):  # else the default of one command
             origin = ip.origin(info.node, "argparse default")
             switch = open_value(ip, ("option", _key(e), name), value, ways, origin)
             ip.store.set(e.atom, name, switch)
@@ -240,15 +246,14 @@ def _project_parameter(ip: Interpreter, cls: Class, param: cst.Param) -> Value |
     if is_record(cls) and find_member(ip, cls, "__init__") is None:
         return set_from_outside(ip, cls, param)
     if external_base(ip, cls) is not None or find_member(ip, cls, "__init__") is not None:
-        key = ("outside instance", cls.key)
-        kept = ip.notes.get(key)
-        if kept is None:
-            ip.notes[key] = kept = of(Unknown(("instance", cls.key), f"an instance of {cls.node.name.value}"))
-            ip.notes[key] = kept = instantiate(
+        instances = _INSTANCES.of(ip)
+        if cls.key not in instances:
+            # Its own parameters may be of this class again.
+            instances[cls.key] = of(Unknown(("instance", cls.key), f"an instance of {cls.node.name.value}"))
+            instances[cls.key] = instantiate(
                 ip, cls, CallInfo(param, unknown_positional=True, unknown_keywords=True)
             )
-        parameter: Value = kept
-        return parameter
+        return instances[cls.key]
     return None
 
 

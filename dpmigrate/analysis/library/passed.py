@@ -9,12 +9,13 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.training import TrainingRun
 
-_FIRST_MET = "runs there when a place was first met"
+_FIRST_MET: Slot[dict[object, frozenset[TrainingRun]]] = Slot(dict)
+"""By node and chain of calls: the runs that were there when the place was first met."""
 
 
 def runs_before(ip: Interpreter, node: cst.CSTNode) -> frozenset[TrainingRun]:
     """The runs that were made before a place was first met on this way; to be asked each time it is met."""
-    first_met: dict[object, frozenset[TrainingRun]] = ip.notes.setdefault(_FIRST_MET, {})
-    return first_met.setdefault((node, ip.chain), frozenset(ip.runs.values()))
+    return _FIRST_MET.of(ip).setdefault((node, ip.chain), frozenset(ip.runs.values()))

@@ -164,7 +164,7 @@ def by_a_counter(ip: Interpreter, node: cst.CSTNode, guard: Guard) -> tuple[Circ
         if turns is not None:
             return replace(ip.at(node, guard), guard=guard | around), turns
     loop = ip.loops[-1].loop.node if ip.loops else None
-    passed: dict[cst.BaseExpression, Guard] = ip.notes.get((CONTINUED, loop), {})
+    passed = CONTINUED.of(ip).get(loop, {}) if loop is not None else {}
     for test, around in passed.items():
         turns = comes_round_after(ip, test) if _goes_on_before(ip, test, node) else None
         if turns is not None:

@@ -16,24 +16,39 @@ from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
+from dpmigrate.analysis.ledger.circumstances import Turn
 from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import begins_anew
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import assigned_in, every, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 FLOWER_CLIENTS = frozenset(["NumPyClient", "Client"])
-MADE_ONCE = "loops that make an engine in one turn alone"
-_ROUND = "made in a round"
-_FACTORY = "makes a framework's clients"
-_WITH_CLIENTS = "runs made with a framework's clients"
-_IN_THE_METHOD = "runs whose engine a round's own method makes"
-_KEEPERS = "objects that hold the model of a round"
-_ROUNDS = "how many rounds there are"
-_COPIED = "a copy of"
-_TAKEN = "where runs take their weights from"
+MADE_ONCE: Slot[dict[Atom | None, frozenset[Turn]]] = Slot(dict)
+"""By engine: the loops that make it in one turn alone."""
+_ROUND: Slot[dict[Atom | None, tuple[str, Hashable]]] = Slot(dict)
+"""By engine: the framework, and the activation of its method, in which it is made."""
+_FACTORIES: Slot[dict[cst.CSTNode, None]] = Slot(dict)
+"""The functions by which a framework makes its clients."""
+_MAKERS: Slot[dict[Atom | None, list[cst.CSTNode]]] = Slot(dict)
+"""By engine: the functions in which it is made."""
+_WITH_CLIENTS: Slot[dict[TrainingRun, Circumstances]] = Slot(dict)
+"""The runs that are made with a framework's clients."""
+_IN_THE_METHOD: Slot[set[TrainingRun]] = Slot(set)
+"""Those of them whose engine a round's own method makes."""
+_ROUNDS: Slot[set[Atom | None]] = Slot(set)
+"""How many rounds there are."""
+_COPIED: Slot[dict[Atom, Atom]] = Slot(dict)
+"""By copy: the model that it is of."""
+_TAKEN: Slot[dict[TrainingRun, _Taken]] = Slot(dict)
+"""Where runs take their weights from."""
+_WEIGHTS: Slot[dict[Atom, dict[tuple[cst.CSTNode, int], _Weights]]] = Slot(dict)
+"""By model: the places, each in its context, where it gets weights."""
+_KEEPERS: Slot[dict[TrainingRun, list[Obj]]] = Slot(dict)
+"""By run: objects that hold the model of a round."""
 
 
 @dataclass(slots=True)
@@ -63,14 +78,14 @@ def loaded(ip: Interpreter, model: Atom, info: CallInfo, guard: Guard = ALWAYS) 
         if place.changing and not place.afterwards:
             ip.happen(model.data, WeightsLoaded(ip.at(info.node, guard), changing=True))
         return
-    for run, taken in ip.notes.get(_TAKEN, {}).items():
+    for run, taken in _TAKEN.of(ip).items():
         if model in taken.sources and (info.node, ip.context) not in taken.places:
             ip.happen(run, WeightsLoaded(ip.at(info.node, guard), changing=True))
 
 
 def _gets(ip: Interpreter, model: Atom, info: CallInfo, here: Circumstances) -> _Weights:
     """Remember what a model gets here."""
-    places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
+    places = _WEIGHTS.of(ip).setdefault(model, {})
     run = model.data if isinstance(model, Obj) and model.kind == "dp-model" else None
     trained = run is not None and any(isinstance(event, Backward) for event in run.events)
     place = places.setdefault((info.node, ip.context), _Weights(here, afterwards=trained))
@@ -111,13 +126,13 @@ def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
 
 def note_copy(ip: Interpreter, original: Atom, copy: Atom) -> None:
     """A model begins as a copy of another one; where nothing is known of that one, both are one unknown."""
-    ip.notes[_COPIED, copy] = original
+    _COPIED.of(ip)[copy] = original
 
 
 def begun_anew(ip: Interpreter, model: Atom, info: CallInfo) -> None:
     """A model's weights are drawn again."""
     begins_anew(ip, model)
-    places: dict[Hashable, _Weights] = ip.notes.setdefault(("weights", model), {})
+    places = _WEIGHTS.of(ip).setdefault(model, {})
     places.setdefault((info.node, ip.context), _Weights(ip.at(info.node)))
 
 
@@ -136,7 +151,7 @@ def _gets_a_factory(ip: Interpreter, info: CallInfo) -> Value:
     """Flower makes every client anew in each round, by the function that it is given: here a first time."""
     for atom in (*info.argument(0, "client_fn").atoms, *info.argument(None, "client_fn").atoms):
         if isinstance(atom, Function):
-            ip.notes[_FACTORY, atom.node] = True
+            _FACTORIES.of(ip)[atom.node] = None
             if atom.closure is not None:
                 told = ip.unknown(info.node, "what Flower tells of a client")
                 enter_function(ip, atom, CallInfo(info.node, [told]))
@@ -146,7 +161,7 @@ def _gets_a_factory(ip: Interpreter, info: CallInfo) -> Value:
 @function(*(f"flwr.{name}" for name in ("server.ServerConfig", "server.server_config.ServerConfig")))
 def _counts_rounds(ip: Interpreter, info: CallInfo) -> Value:
     """``ServerConfig(num_rounds=3)``."""
-    ip.notes.setdefault(_ROUNDS, set()).add(info.argument(0, "num_rounds").only)
+    _ROUNDS.of(ip).add(info.argument(0, "num_rounds").only)
     return ip.unknown(info.node, "a framework's own")
 
 
@@ -154,16 +169,16 @@ def engine_made(ip: Interpreter, engine: Atom, node: cst.CSTNode) -> None:
     """Remember in which method of a framework's round, or of its clients' making, an engine is made."""
     place = _round(ip)
     if place is not None:
-        ip.notes[_ROUND, engine] = place
-    ip.notes[MADE_ONCE, engine] = turns_of_one_time(ip, node)
-    ip.notes[_FACTORY, engine] = [frame.function.node for frame in ip.frames if frame.function is not None]
+        _ROUND.of(ip)[engine] = place
+    MADE_ONCE.of(ip)[engine] = turns_of_one_time(ip, node)
+    _MAKERS.of(ip)[engine] = [frame.function.node for frame in ip.frames if frame.function is not None]
 
 
 def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     """Record on a run which weights its model got, and whether a round makes its engine."""
     here = ip.at(run.origin.node)
     for model in run.raw_models:
-        for weights in ip.notes.get(("weights", model), {}).values():
+        for weights in _WEIGHTS.of(ip).get(model, {}).values():
             if not run.excludes(weights.at.guard):
                 there = replace(weights.at, guard=here.guard)
                 ip.happen(run, WeightsLoaded(there, weights.changing))
@@ -171,30 +186,30 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, WeightsLoaded(here, changing=True))
     if _goes_on_with_its_own(run):
         ip.happen(run, WeightsLoaded(here, changing=True))
-    taken: dict[TrainingRun, _Taken] = ip.notes.setdefault(_TAKEN, {})
+    taken = _TAKEN.of(ip)
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))
-        places = (ip.notes.get(("weights", source), {}) for source in sources)
+        places = (_WEIGHTS.of(ip).get(source, {}) for source in sources)
         taken[run] = _Taken(sources, frozenset(key for keys in places for key in keys))
     engine = real(run.engine) if run.engine is not None else None
-    ip.notes.setdefault((MADE_ONCE, engine), frozenset())
-    ip.notes[MADE_ONCE, engine] |= turns_of_one_time(ip, run.origin.node)
+    once = MADE_ONCE.of(ip)
+    once[engine] = once.get(engine, frozenset()) | turns_of_one_time(ip, run.origin.node)
     place = _round(ip)
     if place is not None and in_one_round(ip, run.origin.node):
         return
     if place is None:
         if _makes_clients(ip):
-            ip.notes.setdefault(_WITH_CLIENTS, {})[run] = here
+            _WITH_CLIENTS.of(ip)[run] = here
         return
     framework = place[0]
-    made_here = ip.notes.get((_ROUND, run.engine)) == place
+    made_here = _ROUND.of(ip).get(run.engine) == place
     if framework == "Lightning" and any(_tells_the_epoch(literal.symbol) for literal in run.guard):
         return
     if framework == "Flower":
-        ip.notes.setdefault(_WITH_CLIENTS, {})[run] = here
+        _WITH_CLIENTS.of(ip)[run] = here
         if made_here:
-            ip.notes.setdefault(_IN_THE_METHOD, set()).add(run)
-            ip.notes[_KEEPERS, run] = _keepers(ip, run)
+            _IN_THE_METHOD.of(ip).add(run)
+            _KEEPERS.of(ip)[run] = _keepers(ip, run)
     elif made_here:
         ip.happen(run, EngineOfARound(here, framework))
 
@@ -202,10 +217,11 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
 def _copied_from(ip: Interpreter, model: Atom) -> list[Atom]:
     """What a model is a copy of, and what that one is a copy of: ``best`` may hold it from turn to turn."""
     originals: list[Atom] = []
-    original: Atom | None = ip.notes.get((_COPIED, model))
+    copied = _COPIED.of(ip)
+    original = copied.get(model)
     while original is not None and original not in (model, *originals):
         originals.append(original)
-        original = ip.notes.get((_COPIED, original))
+        original = copied.get(original)
     return originals
 
 
@@ -239,10 +255,10 @@ def _tells_the_epoch(symbol: Hashable) -> bool:
 def _never_kept(ip: Interpreter, info: CallInfo) -> Value:
     """Engines of Flower's rounds, of which the program has more than one: those that its methods make, and
     those made with clients that nothing has kept by the end."""
-    if ip.notes.get(_ROUNDS) == {Const(1)}:
+    if _ROUNDS.of(ip) == {Const(1)}:
         return NOTHING
-    for run, here in ip.notes.get(_WITH_CLIENTS, {}).items():
-        in_the_method = run in ip.notes.get(_IN_THE_METHOD, ())
+    for run, here in _WITH_CLIENTS.of(ip).items():
+        in_the_method = run in _IN_THE_METHOD.of(ip)
         if in_the_method or _made_with_its_client(ip, run):
             unwrapped = in_the_method and _keeps_it_unwrapped(ip, run)
             ip.happen(run, EngineOfARound(here, "Flower", not in_the_method, unwrapped))
@@ -258,7 +274,7 @@ def _keepers(ip: Interpreter, run: TrainingRun) -> list[Obj]:
 
 def _keeps_it_unwrapped(ip: Interpreter, run: TrainingRun) -> bool:
     """Whether an object that holds the model of a round, and lives on, holds the private one never."""
-    keepers = [o for o in ip.notes.get((_KEEPERS, run), []) if not made_for_a_round(ip, o)]
+    keepers = [o for o in _KEEPERS.of(ip).get(run, []) if not made_for_a_round(ip, o)]
     held = [ip.store.get(o, slot) for o in keepers for slot in ip.store.keys(o)]
     atoms = [atom for value in held if value is not None for atom in value.atoms]
     private = any(
@@ -269,13 +285,13 @@ def _keeps_it_unwrapped(ip: Interpreter, run: TrainingRun) -> bool:
 
 def _makes_clients(ip: Interpreter) -> bool:
     """Whether this is the making of a client, by the function that Flower is given for it."""
-    return any(f.function is not None and (_FACTORY, f.function.node) in ip.notes for f in ip.frames)
+    return any(f.function is not None and f.function.node in _FACTORIES.of(ip) for f in ip.frames)
 
 
 def _made_with_its_client(ip: Interpreter, run: TrainingRun) -> bool:
     """Whether Flower makes the engine with each client, and nothing of the program keeps one of them."""
-    makers = ip.notes.get((_FACTORY, run.engine), [])
-    if not any((_FACTORY, maker) in ip.notes for maker in makers):
+    makers = _MAKERS.of(ip).get(run.engine, [])
+    if not any(maker in _FACTORIES.of(ip) for maker in makers):
         return False
     return not any(_within(ip, ("module", key), run.engine, 3) for key in ip.executed)
 
@@ -297,10 +313,10 @@ def _within(ip: Interpreter, owner: Hashable, wanted: Atom | None, depth: int) -
 def _sources(ip: Interpreter, models: frozenset[Atom]) -> Iterator[Atom]:
     """The models that others were copied from, or whose state they loaded."""
     for model in models:
-        original = ip.notes.get((_COPIED, model))
+        original = _COPIED.of(ip).get(model)
         if original is not None:
             yield original
-        for weights in ip.notes.get(("weights", model), {}).values():
+        for weights in _WEIGHTS.of(ip).get(model, {}).values():
             for state in weights.seen:
                 yield from state.parts if isinstance(state, Unknown) else ()
 
@@ -320,8 +336,7 @@ def calls_in_rounds(cls: Class) -> bool:
 
 def made_for_a_round(ip: Interpreter, instance: Obj) -> bool:
     """Whether a client is made by the function that Flower calls for it, and forgets what a round left."""
-    makers = [key[1] for key in ip.notes if isinstance(key, tuple) and key[0] == _FACTORY]
-    return any(node is instance.node for fn in makers if isinstance(fn, cst.CSTNode) for node in every(fn))
+    return any(node is instance.node for fn in _FACTORIES.of(ip) for node in every(fn))
 
 
 def _round(ip: Interpreter) -> tuple[str, Hashable] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
@@ -20,8 +21,9 @@ from dpmigrate.analysis.language.choices import SET_BY_THE_USER
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Circumstances, Seeded
 from dpmigrate.analysis.library.counters import argument_for, counters_of
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.mentions import Mentions
+from dpmigrate.analysis.source.mentions import MENTIONS
 from dpmigrate.analysis.source.tree import assigned_in, every, names_in
 from dpmigrate.analysis.training import TrainingRun
 
@@ -66,9 +68,19 @@ _OTHER_GENERATORS = frozenset(
 )
 """Packages whose own functions of such names seed something else (torch's are known one by one)."""
 
-_INTO = "where the seeds are put down that a record sets"
 
-FORKED = "how many blocks around have a default generator of their own"
+@dataclass(slots=True)
+class _Seeding:
+    """What becomes of the seeds that are set globally where the program is now."""
+
+    forked: int = 0
+    """How many blocks around have a default generator of their own."""
+    by_record: list[SeedOfRecord] | None = None
+    """Where those are put down that the code of a record sets; None outside of such code."""
+
+
+SEEDING: Slot[_Seeding] = Slot(_Seeding)
+"""What becomes of global seeds now."""
 
 
 class SeedOfRecord(NamedTuple):
@@ -85,18 +97,17 @@ class SeedOfRecord(NamedTuple):
 @contextmanager
 def seeds_set_by(ip: Interpreter) -> Iterator[list[SeedOfRecord]]:
     """The seeds that are set globally within the block, which otherwise do nothing there."""
-    before = ip.notes.get(_INTO)
-    seeds: list[SeedOfRecord] = []
-    ip.notes[_INTO] = seeds
+    seeding, seeds = SEEDING.of(ip), list[SeedOfRecord]()
+    before, seeding.by_record = seeding.by_record, seeds
     try:
         yield seeds
     finally:
-        ip.notes[_INTO] = before
+        seeding.by_record = before
 
 
 def state_set_by(ip: Interpreter) -> bool:
     """Whether it is a record's code that sets a state of the default generator, which ends its seeds."""
-    by_record: list[SeedOfRecord] | None = ip.notes.get(_INTO)
+    by_record = SEEDING.of(ip).by_record
     if by_record is not None:
         by_record.clear()
     return by_record is not None
@@ -105,10 +116,10 @@ def state_set_by(ip: Interpreter) -> bool:
 @function(*SEEDERS)
 def seed_globally(ip: Interpreter, info: CallInfo) -> Value:
     """Torch's default generator is seeded here."""
-    if ip.notes.get(FORKED):
+    if SEEDING.of(ip).forked:
         return NONE
     seed = info.argument(0, "seed")
-    by_record: list[SeedOfRecord] | None = ip.notes.get(_INTO)
+    by_record = SEEDING.of(ip).by_record
     if by_record is not None:
         by_record.append(SeedOfRecord(ip.at(info.node), seed, _worked_out_of(ip, info.node)))
         return NONE
@@ -312,8 +323,7 @@ def _maybe_seeds(ip: Interpreter, info: CallInfo) -> Value:
 
 def may_seed(ip: Interpreter, node: cst.CSTNode) -> bool:
     """Whether a piece of code speaks of seeds."""
-    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
-    return any(_SPEAKS_OF_SEEDS.search(name) for name in mentions.of(node))
+    return any(_SPEAKS_OF_SEEDS.search(name) for name in MENTIONS.of(ip).of(node))
 
 
 def unseen_seed(ip: Interpreter, node: cst.CSTNode) -> None:

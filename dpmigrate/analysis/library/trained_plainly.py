@@ -19,12 +19,16 @@ from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.optimizing import TrainedPlainly
 from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
 
 _FED = "<gradients of loaders>"
 _TRAINED = "<trained plainly on>"
-_FILES = "files with weights that were trained plainly"
+_MODELS: Slot[dict[Atom, None]] = Slot(dict)
+"""The models that were ever trained plainly."""
+_FILES: Slot[dict[Hashable, Value]] = Slot(dict)
+"""By the path of a file with weights: the plain training that they come from."""
 
 
 def gradients_made(ip: Interpreter, loss: Tensor, guard: Guard) -> None:
@@ -43,7 +47,7 @@ def step_taken(ip: Interpreter, models: list[Atom], node: cst.CSTNode, guard: Gu
             here = [e._replace(guard=e.guard | guard, because=(ip.origin(node),)) for e in fed.entries]
             before = ip.read(model, _TRAINED) or NOTHING
             ip.store.set(model, _TRAINED, join_all([before, Value(tuple(here))]))
-            ip.notes.setdefault(_TRAINED, {})[model] = None
+            _MODELS.of(ip)[model] = None
             ip.store.set(model, _FED, NOTHING)
 
 
@@ -63,7 +67,7 @@ def _drawn_again(ip: Interpreter, info: CallInfo) -> Value:
 
 def all_drawn_again(ip: Interpreter) -> None:
     """Weights are drawn, of a model that is not known."""
-    for model in ip.notes.get(_TRAINED, ()):
+    for model in _MODELS.of(ip):
         other_weights(ip, model)
 
 
@@ -71,12 +75,12 @@ def weights_written(ip: Interpreter, model: Atom, path: Hashable) -> None:
     """The weights of a model go into a file that the program names."""
     trained = ip.read(real(model), _TRAINED)
     if trained and isinstance(path, Const) and not ip.loops:
-        ip.notes.setdefault(_FILES, {})[path] = trained
+        _FILES.of(ip)[path] = trained
 
 
 def weights_read(ip: Interpreter, model: Atom, path: Hashable) -> None:
     """A model gets the weights of a file."""
-    trained: Value | None = ip.notes.get(_FILES, {}).get(path)
+    trained = _FILES.of(ip).get(path)
     if trained is not None:
         ip.store.set(real(model), _TRAINED, trained)
 

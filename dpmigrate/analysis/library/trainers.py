@@ -13,6 +13,7 @@ from dpmigrate.analysis.ledger.sampling import TrainedOn
 from dpmigrate.analysis.library.seeds import seed_globally
 from dpmigrate.analysis.library.torch.data import kinds_of_loader
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.structure import MODELS
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import entries_of_kind
 
@@ -93,7 +94,7 @@ def _create_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not held or not any(isinstance(a, Obj) for a in held.atoms):
         made = ip.new("optimizer", info.node, "transformers.Trainer")
         models = [a for a in (ip.read(trainer, "model") or NOTHING).atoms if isinstance(a, Obj)]
-        ip.notes.setdefault(("models", made), set()).update(models)
+        MODELS.of(ip).setdefault(made, set()).update(models)
         held = of(made)
         ip.store.set(trainer, "optimizer", held)
     return held if info.name == "create_optimizer" else NONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 
 import libcst as cst
@@ -19,8 +20,10 @@ from dpmigrate.analysis.language.functions import enter_function, instantiate
 from dpmigrate.analysis.library.filled_in import set_from_outside
 from dpmigrate.analysis.library.options import outside_parameter
 from dpmigrate.analysis.library.rounds import calls_in_rounds, made_for_a_round
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.roots.leading import (
+    LEADING,
     MAKERS,
     RETIRED,
     TRAINING,
@@ -29,7 +32,6 @@ from dpmigrate.analysis.roots.leading import (
     leads_to_runs,
     may_use_runs,
     mentioned_by_others,
-    mentions_of_all,
     modules_leading_to_runs,
 )
 from dpmigrate.analysis.roots.left_out import left_out, making_calls_in, only_new_places
@@ -41,6 +43,7 @@ from dpmigrate.analysis.roots.members import (
     names_a_ghost_mode,
 )
 from dpmigrate.analysis.roots.testing import argument_rows, of_a_fixture
+from dpmigrate.analysis.source.mentions import BY_OTHERS, MENTIONS
 from dpmigrate.analysis.source.tree import MAKING_CALLS
 
 MAX_INSTANCES = 3
@@ -50,8 +53,34 @@ MAX_HEIRS = 6
 """Classes that fill in what a method calls which they inherit, for which it is entered anew whatever they do
 there. Of further ones those alone that take a part in training themselves."""
 
+MODULE_SEEDS: Slot[dict[str, Value | None]] = Slot(dict)
+"""By module (its key): how the process was seeded when its own code had been executed."""
 MAX_FRAMES_OF_ONE = 24
 """How many activations of a function a nested function that nothing calls is entered for."""
+
+
+@dataclass(slots=True)
+class _Entering:
+    """What was entered of what nothing calls."""
+
+    left_out: frozenset[str] = frozenset()
+    """The names of functions that are not entered now, since other code mentions them."""
+    frames_of: dict[int, list[Hashable]] = field(default_factory=dict)
+    """By function (the identity of its node): the activations that were entered, by key."""
+    classes: set[Hashable] = field(default_factory=set)
+    """The classes whose methods were entered, by key."""
+    instances: dict[Hashable, list[Obj]] = field(default_factory=dict)
+    """By class: what its methods are entered on."""
+    with_a_run: set[tuple[Hashable, Hashable]] = field(default_factory=set)
+    """By class and method: those that were entered on an object that keeps something of a run."""
+    for_heirs: dict[Hashable, set[Hashable]] = field(default_factory=dict)
+    """By method: the classes that inherit it, for which it was entered anew."""
+    times: dict[tuple[Hashable, Obj], int] = field(default_factory=dict)
+    """How often a method was entered on an object."""
+
+
+_ENTERING: Slot[_Entering] = Slot(_Entering)
+"""What was entered already."""
 
 
 def enter_root(
@@ -61,7 +90,7 @@ def enter_root(
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
     ip.met.clear()
-    ip.store.set("<global>", "seed", seed or ip.notes.get(("module seed", key)) or _unseen_seed(ip, entry))
+    ip.store.set("<global>", "seed", seed or MODULE_SEEDS.of(ip).get(key) or _unseen_seed(ip, entry))
     try:
         with ip.failing_apart(key):
             action()
@@ -105,11 +134,11 @@ def enter_uncalled(ip: Interpreter, wanted: set[str]) -> None:
     for fn in [f for f in ip.made if f.key not in ip.entered and f.module.key in wanted]:
         if isinstance(fn.node, cst.Lambda) or _is_overload(fn):
             continue
-        if mentions_of_all(ip).of(fn.node) & MAKERS:
+        if MENTIONS.of(ip).of(fn.node) & MAKERS:
             ip.total = 0
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
     _enter_otherwise_set(ip, wanted)
-    for fn in left_out(ip, wanted, mentions_of_all(ip)):
+    for fn in left_out(ip, wanted, MENTIONS.of(ip)):
         ip.total = 0
         with only_new_places(ip):
             instances = _instances(ip, fn.owner) if fn.owner is not None else []
@@ -124,7 +153,7 @@ def _enter_otherwise_set(ip: Interpreter, wanted: set[str]) -> None:
     The options of a constructor are for whoever uses the class: the callers in this tree do not decide.
     """
     for cls in [c for c in ip.classes if c.module.key in wanted and names_a_ghost_mode(c)]:
-        makers = [m for m in methods_of(ip, cls) if mentions_of_all(ip).of(m.node) & MAKING_CALLS]
+        makers = [m for m in methods_of(ip, cls) if MENTIONS.of(ip).of(m.node) & MAKING_CALLS]
         inside = {id(node) for method in makers for node in making_calls_in(method.node)}
         runs = [run for run in ip.runs.values() if id(run.origin.node) in inside]
         if not runs or any(run.ghost for run in runs) or not _has_options(ip, cls):
@@ -148,24 +177,27 @@ def _has_options(ip: Interpreter, cls: Class) -> bool:
 
 
 def _sweep(ip: Interpreter, wanted: set[str], leading: bool, mentioned_too: bool) -> None:
-    if ip.notes.get("functions known") != len(ip.made):
-        ip.notes["functions known"] = len(ip.made)
-        ip.notes["leading to runs"] = leading_to(ip, MAKERS | RETIRED)
-        ip.notes["modules leading to runs"] = modules_leading_to_runs(ip)
-        ip.notes["leading to training"] = leading_to(ip, TRAINING)
-        ip.notes["mentioned by others"] = mentioned_by_others(ip)
-    ip.notes["mentioned"] = frozenset() if mentioned_too else ip.notes["mentioned by others"]
+    leads, entering = LEADING.of(ip), _ENTERING.of(ip)
+    if leads.functions != len(ip.made):
+        leads.functions = len(ip.made)
+        leads.to_runs = leading_to(ip, MAKERS | RETIRED)
+        leads.modules_to_runs = modules_leading_to_runs(ip)
+        leads.to_training = leading_to(ip, TRAINING)
+        by_others = BY_OTHERS.of(ip)
+        by_others.clear()
+        by_others.update(mentioned_by_others(ip))
+    entering.left_out = frozenset() if mentioned_too else frozenset(BY_OTHERS.of(ip))
     done = 0
     while done < len(ip.made):
         fn = ip.made[done]
         done += 1
         if fn.key in ip.entered or fn.module.key not in wanted:
             continue
-        if fn.owner is not None or fn.name in ip.notes["mentioned"] or _is_overload(fn):
+        if fn.owner is not None or fn.name in entering.left_out or _is_overload(fn):
             continue
         if not leads_to_runs(ip, fn) and (leading or not may_use_runs(ip, fn)):
             continue
-        siblings = ip.notes.setdefault(("frames of", id(fn.node)), [])
+        siblings = entering.frames_of.setdefault(id(fn.node), [])
         if len(siblings) < MAX_FRAMES_OF_ONE:
             siblings.append(fn.key)
             enter_root(ip, fn.module.key, fn.name, partial(_enter_alone, ip, fn))
@@ -234,19 +266,19 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
 
     When one turns out to keep objects of a run, its other methods are entered (again) with them.
     """
-    entered: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
-    again = cls.key in ip.notes.setdefault("entered classes", set())
-    keeps_run = not leading and any(holds_run(ip, i) for i in entered.get(cls.key, ()))
+    entering = _ENTERING.of(ip)
+    again = cls.key in entering.classes
+    keeps_run = not leading and any(holds_run(ip, i) for i in entering.instances.get(cls.key, ()))
     inherited = not again and names_a_ghost_mode(cls)
     private = makes_runs(ip, cls)
-    trains = bool(mentions_of_all(ip).of(cls.node) & TRAINING)
-    with_run: set[Hashable] = ip.notes.setdefault("entered with a run", set())
+    trains = bool(MENTIONS.of(ip).of(cls.node) & TRAINING)
+    with_run = entering.with_a_run
 
     def fresh(method: Function) -> bool:
-        if method.name in ip.notes["mentioned"] or _is_overload(method):
+        if method.name in entering.left_out or _is_overload(method):
             return False
         anew = method.owner is not cls and (method.key, cls.key) not in ip.entered_of
-        heirs = ip.notes.setdefault(("entered for heirs", method.key), set())
+        heirs = entering.for_heirs.setdefault(method.key, set())
         few = cls.key in heirs or len(heirs) < MAX_HEIRS or trains
         anew = anew and (inherited or (private and few and fills_in(ip, cls, method)))
         done = method.key in ip.entered and not anew
@@ -254,13 +286,15 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             return False
         if leads_to_runs(ip, method):
             return True
-        receivers: list[Obj | None] = [*(entered.get(cls.key) or _made_by_the_project(ip, cls))] or [None]
+        receivers: list[Obj | None] = [
+            *(entering.instances.get(cls.key) or _made_by_the_project(ip, cls))
+        ] or [None]
         return not leading and any(may_use_runs(ip, method, i) for i in receivers)
 
     chosen = [m for m in methods_of(ip, cls) if fresh(m)]
     if not chosen:
         return
-    ip.notes["entered classes"].add(cls.key)
+    entering.classes.add(cls.key)
     if keeps_run:
         with_run.update((cls.key, m.key) for m in chosen)
     for method in chosen:
@@ -271,7 +305,7 @@ def _enter_class(ip: Interpreter, cls: Class, leading: bool) -> None:
             seed = ip.instances.get(instance)
             unset = _unset_slots(ip, instance)
             if method.owner is not cls:
-                ip.notes["entered for heirs", method.key].add(cls.key)
+                entering.for_heirs[method.key].add(cls.key)
             enter_root(ip, cls.module.key, name, partial(_enter_method, ip, method, instance), seed)
             in_rounds = method.name == "fit" and calls_in_rounds(cls) and not made_for_a_round(ip, instance)
             if in_rounds and unset - _unset_slots(ip, instance):
@@ -287,7 +321,7 @@ def _unset_slots(ip: Interpreter, instance: Obj) -> set[Hashable]:
 
 def _instances(ip: Interpreter, cls: Class) -> list[Obj]:
     """What to call a class's methods on: the first instances that the project makes, else an outsider's."""
-    by_class: dict[Hashable, list[Obj]] = ip.notes.setdefault("entered instances", {})
+    by_class = _ENTERING.of(ip).instances
     if cls.key not in by_class:
         made = _made_by_the_project(ip, cls)
         by_class[cls.key] = made or [i for i in [_outside_instance(ip, cls)] if i is not None]
@@ -338,9 +372,8 @@ def _enter_method(ip: Interpreter, method: Function, receiver: Obj) -> None:
     before = {slot: ip.store.get(receiver, slot) for slot in ip.store.keys(receiver)}
     called = skipped = ALWAYS
     if leads_to_runs(ip, method):
-        times = ip.notes["times entered", method.key, receiver] = 1 + ip.notes.get(
-            ("times entered", method.key, receiver), 0
-        )
+        all_times = _ENTERING.of(ip).times
+        times = all_times[method.key, receiver] = 1 + all_times.get((method.key, receiver), 0)
         literal = entered(method.key, receiver.key, times)
         called, skipped = frozenset({literal}), frozenset({literal._replace(holds=False)})
     _enter_alone(ip, method, receiver, called)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -10,7 +11,8 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Obj, Unknown
 from dpmigrate.analysis.domain.store import PARTS
 from dpmigrate.analysis.domain.values import Function, Seq
-from dpmigrate.analysis.source.mentions import Mentions
+from dpmigrate.analysis.notes import Slot
+from dpmigrate.analysis.source.mentions import MENTIONS
 from dpmigrate.analysis.source.tree import MAKING_CALLS
 
 TRAINING = frozenset(
@@ -36,7 +38,7 @@ TRAINING = frozenset(
 
 def mentioned_by_others(ip: Interpreter) -> frozenset[str]:
     """Names of functions and methods that some other function's body mentions."""
-    mentions = mentions_of_all(ip)
+    mentions = MENTIONS.of(ip)
     names = {f.node.name.value for f in ip.made if isinstance(f.node, cst.FunctionDef)}
     mentioned: set[str] = set()
     for fn in ip.made:
@@ -67,9 +69,27 @@ RETIRED = frozenset(["PrivacyEngine", "opacus", "virtual_step", "get_privacy_spe
 """What code mentions that uses Opacus, and may use what a release dropped, without making a run."""
 
 
+@dataclass(slots=True)
+class Leading:
+    """The names of functions that lead somewhere, of all that were defined when it was last asked."""
+
+    functions: int = -1
+    """How many there were then."""
+    to_runs: frozenset[str] = frozenset()
+    """What makes runs, and functions that lead there."""
+    modules_to_runs: frozenset[str] = frozenset()
+    """By their keys: the modules in which some function leads there."""
+    to_training: frozenset[str] = frozenset()
+    """What trains, and functions that lead there."""
+
+
+LEADING: Slot[Leading] = Slot(Leading)
+"""Which functions lead to runs and to training."""
+
+
 def leads_to_runs(ip: Interpreter, fn: Function) -> bool:
     """Whether a function, or a nested one, mentions what makes runs, or a function that leads there."""
-    return bool(mentions_of_all(ip).of(fn.node) & ip.notes["leading to runs"])
+    return bool(MENTIONS.of(ip).of(fn.node) & LEADING.of(ip).to_runs)
 
 
 def modules_leading_to_runs(ip: Interpreter) -> frozenset[str]:
@@ -79,9 +99,9 @@ def modules_leading_to_runs(ip: Interpreter) -> frozenset[str]:
 
 def may_use_runs(ip: Interpreter, fn: Function, receiver: Obj | None = None) -> bool:
     """Whether a function speaks of training, and objects of a run are within its reach."""
-    if not fn.module.makes_private and fn.module.key not in ip.notes["modules leading to runs"]:
+    if not fn.module.makes_private and fn.module.key not in LEADING.of(ip).modules_to_runs:
         return False
-    if not (mentions_of_all(ip).of(fn.node) | {fn.name}) & ip.notes["leading to training"]:
+    if not (MENTIONS.of(ip).of(fn.node) | {fn.name}) & LEADING.of(ip).to_training:
         return False
     owners: list[Hashable] = [("module", fn.module.key)]
     frame = fn.closure
@@ -107,14 +127,9 @@ def holds_run(ip: Interpreter, owner: Hashable, depth: int = 2) -> bool:
     return depth > 0 and any(holds_run(ip, o, depth - 1) for o in (*objects, *parts) if o != owner)
 
 
-def mentions_of_all(ip: Interpreter) -> Mentions:
-    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
-    return mentions
-
-
 def leading_to(ip: Interpreter, names: frozenset[str]) -> frozenset[str]:
     """Some names, and those of the project's functions and classes that mention them, directly or not."""
-    mentions = mentions_of_all(ip)
+    mentions = MENTIONS.of(ip)
     bodies = [(f.name, mentions.of(f.node)) for f in ip.made if f.name]
     bodies += [(c.node.name.value, mentions.of(c.node)) for c in ip.classes]
     reach = names

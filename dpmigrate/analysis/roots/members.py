@@ -7,7 +7,8 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import external_base, linear
-from dpmigrate.analysis.roots.leading import MAKERS, mentions_of_all
+from dpmigrate.analysis.roots.leading import MAKERS
+from dpmigrate.analysis.source.mentions import MENTIONS
 
 
 def mixins_last(ip: Interpreter) -> list[Class]:
@@ -45,7 +46,7 @@ def methods_of(ip: Interpreter, cls: Class) -> list[Function]:
 
 def makes_runs(ip: Interpreter, cls: Class) -> bool:
     """Whether a class of the project, or one that it descends from, makes private runs itself."""
-    return any(mentions_of_all(ip).of(each.node) & MAKERS for each in linear(cls))
+    return any(MENTIONS.of(ip).of(each.node) & MAKERS for each in linear(cls))
 
 
 def fills_in(ip: Interpreter, cls: Class, method: Function) -> bool:
@@ -58,7 +59,7 @@ def fills_in(ip: Interpreter, cls: Class, method: Function) -> bool:
     here = {each.name: each for each in methods_of(ip, cls)}
     there = {each.name: each for each in methods_of(ip, method.owner)}
     anew = {name for name, each in here.items() if there.get(name) != each} - {"__init__"}
-    mentions = mentions_of_all(ip)
+    mentions = MENTIONS.of(ip)
     reached = {method.name}
     waiting = [method]
     while waiting:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.source.mentions import Mentions
+from dpmigrate.analysis.source.mentions import MENTIONS, Mentions
 from dpmigrate.analysis.source.tree import MAKING_CALLS, children, makes_private
 
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
@@ -24,7 +24,7 @@ def switches_of(ip: Interpreter) -> frozenset[int]:
     """
     reached = {id(run.origin.node) for run in ip.runs.values()}
     entered = {id(fn.node) for fn in ip.made if fn.key in ip.entered}
-    mentions: Mentions = ip.notes.setdefault("mentions", Mentions())
+    mentions = MENTIONS.of(ip)
     infos = list(ip.executed.values())
     names: set[str] = set()
     for info in infos:

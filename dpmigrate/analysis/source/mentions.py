@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.source.tree import children
 
 _DEFINITIONS = frozenset([cst.FunctionDef, cst.ClassDef])
@@ -40,3 +41,10 @@ class Mentions:
                 yield current
                 continue
             stack.extend(children(current))
+
+
+MENTIONS: Slot[Mentions] = Slot(Mentions)
+"""What every piece of code mentions."""
+
+BY_OTHERS: Slot[set[str]] = Slot(set)
+"""The names of functions that some other code mentions, once that was asked."""

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
+
+from dpmigrate.analysis.notes import Slot
+
+if TYPE_CHECKING:
+    from dpmigrate.analysis.core import Interpreter
 
 Answer = TypeVar("Answer")
 Code = TypeVar("Code", bound=cst.CSTNode | tuple[cst.CSTNode, ...])
 
+_READ: Slot[dict[Hashable, Any]] = Slot(dict)
+"""The answers, by what asks and of what code."""
 
-def read_once(notes: dict[Hashable, Any], read: Callable[[Code], Answer], code: Code) -> Answer:
-    """What ``read`` says of some code, kept in the notes of an interpretation, by what asks and of what."""
-    key = "read once", read, code
-    if key not in notes:
-        notes[key] = read(code)
-    answer: Answer = notes[key]
+
+def read_once(ip: Interpreter, read: Callable[[Code], Answer], code: Code) -> Answer:
+    """What ``read`` says of some code, kept for an interpretation."""
+    answers, key = _READ.of(ip), (read, code)
+    if key not in answers:
+        answers[key] = read(code)
+    answer: Answer = answers[key]
     return answer

@@ -24,10 +24,12 @@ from dpmigrate.analysis.ledger.optimizing import (
 )
 from dpmigrate.analysis.library.opacus.making import asked_by_hand
 from dpmigrate.analysis.library.opacus.runs import run_of
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method
 from dpmigrate.analysis.training import TrainingRun
 
-_MADE = "accountants of the program"
+_MADE: Slot[dict[Atom, Circumstances]] = Slot(dict)
+"""The accountants that the program makes itself."""
 ACCOUNTANTS = (
     *(
         f"opacus.accountants.{module}{name}Accountant"
@@ -50,7 +52,7 @@ def engines_of_accountant(atom: Atom | None) -> list[Obj]:
 @function(*ACCOUNTANTS)
 def _make_accountant(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("accountant", info.node, info.name)
-    ip.notes.setdefault(_MADE, {})[made] = ip.at(info.node)
+    _MADE.of(ip)[made] = ip.at(info.node)
     for run in list(ip.runs.values()):
         tell_of_accountants(ip, run)
     return of(made)
@@ -58,8 +60,7 @@ def _make_accountant(ip: Interpreter, info: CallInfo) -> Value:
 
 def tell_of_accountants(ip: Interpreter, run: TrainingRun) -> None:
     """Record on a run that is made by hand which accountants its own module makes."""
-    made: dict[Atom, Circumstances] = ip.notes.get(_MADE, {})
-    for there in made.values():
+    for there in _MADE.of(ip).values():
         if run.manual and there.origin.module is run.module:
             ip.happen(run, AccountantMade(there))
 

@@ -21,6 +21,7 @@ from dpmigrate.analysis.library.opacus.runs import (
     shown_modes,
 )
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 from dpmigrate.workspace.core_patch import MODULE
@@ -127,7 +128,11 @@ def _double_backward(ip: Interpreter, info: CallInfo) -> Value:
     return NONE
 
 
+PATCHED: Slot[list[Origin]] = Slot(list)
+"""Where the program repairs Opacus for itself."""
+
+
 @function(*(f"{module}.patch_opacus" for module in ("dpmigrate.runtime", "dpmigrate.runtime.patch", MODULE)))
 def _patch_opacus(ip: Interpreter, info: CallInfo) -> Value:
-    ip.notes["patched"] = True
+    PATCHED.of(ip).append(ip.origin(info.node))
     return ip.unknown(info.node, "a report of the patch")

@@ -16,9 +16,11 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj
 from dpmigrate.analysis.domain.values import Class, Entry, Function
 from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.torch.columns import number_of, turns_last_two
 from dpmigrate.analysis.registry import CallInfo
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
 
@@ -98,11 +100,11 @@ def classes_before_tokens(ip: Interpreter, call: cst.CSTNode) -> bool:
 def _text_before(ip: Interpreter, call: cst.Call) -> _Text:
     function = ip.frame.function
     around = function.node if function is not None else ip.module.tree
-    key = "text before", id(around), id(call)  # trees do not change while they are interpreted
-    if key not in ip.notes:
-        ip.notes[key] = _Text(around, call)
-    text: _Text = ip.notes[key]
-    return text
+    return read_once(ip, _text_of, (around, call))
+
+
+def _text_of(asked: tuple[cst.CSTNode, cst.Call]) -> _Text:
+    return _Text(*asked)
 
 
 class _Text:
@@ -270,7 +272,7 @@ def _keeps_tokens(ip: Interpreter, model: Atom) -> bool:
         return False
     held = [ip.store.get(model, slot) for slot in ip.store.keys(model)]
     layers = [a for value in held if value is not None for a in value.atoms if isinstance(a, Obj)]
-    inner = [part for layer in layers for part in ip.notes.get(("holds", layer), ())]
+    inner = [part for layer in layers for part in HOLDS.of(ip).get(layer, ())]
     if not any(isinstance(one, Obj) and one.data == "torch.nn.Embedding" for one in (*layers, *inner)):
         return False
     forward = find_member(ip, model.data, "forward")

@@ -17,10 +17,13 @@ from dpmigrate.analysis.ledger.models import OrdinaryOptimizer
 from dpmigrate.analysis.library.opacus.accountants import tell_of_accountants
 from dpmigrate.analysis.library.opacus.pairs import inside_an_engine, models_of
 from dpmigrate.analysis.library.opacus.runs import part, record_run
+from dpmigrate.analysis.library.torch.structure import WRAPPED
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun
 
-_WRAPPED = "modules wrapped for hooks"
+_FOR_HOOKS: Slot[dict[Obj, None]] = Slot(dict)
+"""The modules that are wrapped for hooks."""
 
 
 @function("opacus.GradSampleModule", "opacus.GradSampleModuleExpandedWeights")
@@ -33,8 +36,8 @@ def wrapped_for_hooks(ip: Interpreter, info: CallInfo) -> Obj:
     inner = info.argument(0, "m") or info.argument(0, "model") or info.argument(0, "module")
     made = ip.new("model", info.node, "opacus.GradSampleModule")
     ip.store.set(made, "_module", inner)
-    ip.notes.setdefault(("wraps", made), set()).update(a for a in inner.atoms if isinstance(a, Obj))
-    ip.notes.setdefault(_WRAPPED, {})[made] = None
+    WRAPPED.of(ip).setdefault(made, set()).update(a for a in inner.atoms if isinstance(a, Obj))
+    _FOR_HOOKS.of(ip)[made] = None
     return made
 
 
@@ -47,7 +50,7 @@ def _ordinary_optimizer(ip: Interpreter, info: CallInfo) -> Value:
         if models & run.raw_models or any(isinstance(m, Obj) and m.data is run for m in models):
             ip.happen(run, OrdinaryOptimizer(ip.at(info.node), info.name.rpartition(".")[2]))
             return of(part(run, "dp-optimizer"))
-    wrapped = [model for model in ip.notes.get(_WRAPPED, ()) if _is_among(ip, model, models)]
+    wrapped = [model for model in _FOR_HOOKS.of(ip) if _is_among(ip, model, models)]
     wrapped = wrapped or [model for model in models if _is_private(model)]
     if not wrapped or ip.modules.holds_library or inside_an_engine(ip):
         return ip.unknown(info.node, "an optimizer of standard clipping")
@@ -60,7 +63,7 @@ def _is_private(model: Atom) -> TypeGuard[Obj]:
 
 
 def _is_among(ip: Interpreter, wrapped: Obj, models: frozenset[Atom]) -> bool:
-    return wrapped in models or not models.isdisjoint(ip.notes["wraps", wrapped])
+    return wrapped in models or not models.isdisjoint(WRAPPED.of(ip)[wrapped])
 
 
 def _run_of_a_pair(ip: Interpreter, info: CallInfo, optimizer: Value, models: Iterable[Obj]) -> TrainingRun:

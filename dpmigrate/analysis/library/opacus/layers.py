@@ -7,6 +7,7 @@ from dpmigrate.analysis.domain.atoms import External, Obj, Unknown
 from dpmigrate.analysis.domain.values import Value, const, of
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.library.records import dataset_of
+from dpmigrate.analysis.library.torch.batch_norm import MADE_VALID
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
@@ -24,7 +25,7 @@ def _validator(ip: Interpreter, info: CallInfo) -> Value:
 def _validated(ip: Interpreter, info: CallInfo) -> Value:
     """The errors of a model, or whether it has none."""
     symbol = (VALID if info.name.endswith("is_valid") else ERRORS, id(info.node), ip.context)
-    ip.notes[VALIDATED, symbol] = ip.origin(info.node)
+    VALIDATED.of(ip)[symbol] = ip.origin(info.node)
     return of(Unknown(symbol, "what the validator says"))
 
 
@@ -33,7 +34,7 @@ def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
     """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays."""
     given = info.argument(0, "module")
     frozen = frozen_so_far(ip)
-    ip.notes.setdefault("validated", set()).update(a for a in given.atoms if a not in frozen)
+    MADE_VALID.of(ip).update(a for a in given.atoms if a not in frozen)
     return given
 
 

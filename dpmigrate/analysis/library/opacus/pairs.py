@@ -11,10 +11,13 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.opacus.names import GHOST_OPTIMIZERS
 from dpmigrate.analysis.library.opacus.runs import hand_over, modes_of, objects_in, part, record_run
 from dpmigrate.analysis.library.torch.parameters import models_in
+from dpmigrate.analysis.library.torch.structure import MODELS
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
 
-_WAITING = "optimizers without a model"
+_WAITING: Slot[dict[TrainingRun, frozenset[Atom]]] = Slot(dict)
+"""The runs of optimizers without a model, and the models whose parameters those hold."""
 
 
 def inside_an_engine(ip: Interpreter) -> bool:
@@ -31,7 +34,7 @@ def model_wrapped(
     module = info.argument(0, "m") or info.argument(0, "module") or info.argument(0, "model")
     given = CallInfo(info.node, [], {**info.keywords, "module": module}, name=info.name)
     run = record_run(ip, given, "manual", mode, entry, modes, entry.guard | ip.path)
-    waiting: dict[TrainingRun, frozenset[Atom]] = ip.notes.get(_WAITING, {})
+    waiting = _WAITING.of(ip)
     if run.raw_optimizers or not waiting:
         return run
     held = {r: models for r, models in waiting.items() if not r.excludes(ip.path)}
@@ -82,13 +85,13 @@ def _without_model(ip: Interpreter, info: CallInfo, optimizer: Value) -> Trainin
     given = CallInfo(info.node, [], info.keywords, name=info.name)
     run = record_run(ip, given, "manual", "ghost", entry, ("ghost",), ip.path)
     ip.runs = {key: other for key, other in ip.runs.items() if other is not run}
-    ip.notes.setdefault(_WAITING, {})[run] = models_of(ip, optimizer)
+    _WAITING.of(ip)[run] = models_of(ip, optimizer)
     return run
 
 
 def models_of(ip: Interpreter, optimizer: Value) -> frozenset[Atom]:
     """The models whose parameters an optimizer holds."""
-    noted = (ip.notes.get(("models", atom), set()) for atom in optimizer.atoms)
+    noted = (MODELS.of(ip).get(atom, set()) for atom in optimizer.atoms)
     return models_in(ip, optimizer).union(*noted)
 
 

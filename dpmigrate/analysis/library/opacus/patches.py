@@ -15,13 +15,15 @@ from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, tell_hooks
 from dpmigrate.analysis.source.tree import children, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _OPTIMIZERS = ("DPOptimizer", "DPOptimizerFastGradientClipping")
 _DRAWS = re.compile(r"noise|normal|rand|laplace|gauss", re.IGNORECASE)
-_PATCHED = "noise patched out"
+_PATCHED: Slot[list[Origin]] = Slot(list)
+"""Where the noise is patched out of a class."""
 
 
 @function("<assign dp-optimizer.add_noise>")
@@ -36,7 +38,7 @@ def _of_one_optimizer(ip: Interpreter, info: CallInfo) -> Value:
 @function(*(f"<assign opacus.{name}.add_noise>" for name in _OPTIMIZERS))
 def _of_a_class(ip: Interpreter, info: CallInfo) -> Value:
     if _adds_none(info.positional[1]):
-        ip.notes.setdefault(_PATCHED, []).append(ip.origin(info.node))
+        _PATCHED.of(ip).append(ip.origin(info.node))
         for run in list(ip.runs.values()):
             tell_of_patches(ip, run, info.node)
     return NONE
@@ -66,8 +68,7 @@ def _of_a_mock(ip: Interpreter, info: CallInfo) -> Value:
 
 def tell_of_patches(ip: Interpreter, run: TrainingRun, node: cst.CSTNode) -> None:
     """Record on a run what its own module did to the class of its optimizer (a test patches for itself)."""
-    patches: list[Origin] = ip.notes.get(_PATCHED, [])
-    for origin in patches:
+    for origin in _PATCHED.of(ip):
         if origin.module is run.module:
             ip.happen(run, NoisePatchedOut(replace(ip.at(node), origin=origin)))
     engine = real(run.engine) if run.engine is not None else None

@@ -32,6 +32,7 @@ from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
 from dpmigrate.analysis.library.torch.padding import pads_to_the_longest, read_by_position
 from dpmigrate.analysis.library.torch.sequences import linear_on_sequences
+from dpmigrate.analysis.library.torch.structure import WRAPPED
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.source.tree import MAKING_CALLS
 from dpmigrate.analysis.training import GHOST_MODES, TrainingRun
@@ -273,7 +274,7 @@ def _raw(ip: Interpreter, value: Value) -> frozenset[Atom]:
     for a in value.atoms:
         if isinstance(a, Obj):
             raw.add(real(a))
-            raw |= ip.notes.get(("wraps", a), set())
+            raw |= WRAPPED.of(ip).get(a, set())
             if a.kind == "dp-model":
                 raw |= a.data.raw_models
         elif isinstance(a, Unknown):

@@ -15,7 +15,7 @@ from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, method
 
 def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:
     """Each entry that a view of attributes is given becomes one; of more, the class's own are open."""
-    owner: Obj | None = ip.notes.get((ATTRIBUTES_OF, view))
+    owner = ATTRIBUTES_OF.of(ip).get(view)
     if owner is None:
         return
     more, given = info.unknown_keywords, dict(info.keywords)
@@ -37,7 +37,7 @@ def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:
 @method("dict", "<set item>")
 def _set_attribute(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``vars(thing)[name] = value``."""
-    owner, name = ip.notes.get((ATTRIBUTES_OF, e.atom)), info.positional[0].only
+    owner, name = ATTRIBUTES_OF.of(ip).get(e.atom), info.positional[0].only
     if owner is not None and isinstance(name, Const):
         ip.store.set(owner, name.value, info.positional[1])
     return NONE

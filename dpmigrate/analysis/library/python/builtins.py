@@ -84,7 +84,7 @@ def _setattr(ip: Interpreter, info: CallInfo) -> Value:
 def dict_by_attribute(ip: Interpreter, info: CallInfo) -> Value:
     """A dict whose entries are attributes as well, ``config.delta``."""
     made = _dict(ip, info)
-    ip.notes.setdefault(BY_ATTRIBUTE, set()).update(made.atoms)
+    BY_ATTRIBUTE.of(ip).update(made.atoms)
     return made
 
 
@@ -124,7 +124,7 @@ def dict_of(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node, extra="vars")
     only = info.argument(0, "obj").only
     if isinstance(only, Obj) and only.kind == "instance" and not info.name.endswith("asdict"):
-        ip.notes[ATTRIBUTES_OF, made] = only
+        ATTRIBUTES_OF.of(ip)[made] = only
     for atom in info.argument(0, "obj").atoms:
         if isinstance(atom, Obj):
             for slot in ip.store.keys(atom):

@@ -23,6 +23,7 @@ from dpmigrate.analysis.guards import Literal
 from dpmigrate.analysis.language.calls import call_value
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.exceptions import OPACUS_MISSING
+from dpmigrate.analysis.language.fields import CHOICES
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.language.names import import_module
 from dpmigrate.analysis.language.unrolling import exact_items
@@ -98,7 +99,7 @@ def _keep_choices(ip: Interpreter, info: CallInfo) -> None:
     held = ip.read(metadata, ("key", "choices")) if isinstance(metadata, Obj) else None
     items = exact_items(ip, held) if held else None
     if items is not None and all(isinstance(item.only, Const) for item in items):
-        ip.notes["choices of a field", info.node] = [item.constant for item in items]
+        CHOICES.of(ip)[info.node] = [item.constant for item in items]
 
 
 @function("typing.cast", "typing.assert_type", "typing.reveal_type")
@@ -133,7 +134,7 @@ def _find_spec(ip: Interpreter, info: CallInfo) -> Value:
     if not isinstance(name, Const) or str(name.value).partition(".")[0] != "opacus":
         return unknown_call(ip, External(info.name), info)
     missing = Literal(("raised", id(info.node), ip.context), ("truth",), True)
-    ip.notes[OPACUS_MISSING, missing] = ip.origin(info.node)
+    OPACUS_MISSING.of(ip)[missing] = ip.origin(info.node)
     found = of(
         Unknown(("found", id(info.node)), never_none=True), guard=frozenset({missing._replace(holds=False)})
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Value, const, of
 from dpmigrate.analysis.guards import Guard
@@ -27,6 +27,7 @@ from dpmigrate.analysis.ledger.models import (
 )
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.analysis.training import TrainingRun
@@ -41,7 +42,10 @@ _OF_TORCHVISION = (
 """Models of torchvision that normalise by BatchNorm unless they are told another ``norm_layer``."""
 _OTHER_NORMS = (b"GroupNorm", b"InstanceNorm", b"FrozenBatchNorm", b"LayerNorm")
 _REPLACING = (b"setattr", b"_modules", b"convert", b"replace")
-_EVALUATED = "parts in evaluation mode"
+_EVALUATED: Slot[list[Origin]] = Slot(list)
+"""Where parts of models are put into evaluation mode."""
+MADE_VALID: Slot[set[Atom]] = Slot(set)
+"""Models whose layers Opacus has replaced by those that it can train (``ModuleValidator.fix``)."""
 _MADE_OTHERWISE = re.compile(
     rb"ModuleValidator|GroupNorm|InstanceNorm|FrozenBatchNorm|LayerNorm|convert_|requires_grad|norm_layer"
     rb"|_modules\b|setattr|named_children|named_modules|\.apply\("
@@ -52,10 +56,10 @@ _MADE_OTHERWISE = re.compile(
 def tell_of_batch_norm(ip: Interpreter, run: TrainingRun) -> None:
     """Record the BatchNorm layers that are in the models of a run when it is made."""
     for model in run.raw_models:
-        if isinstance(model, Obj) and model not in ip.notes.get("validated", ()):
+        if isinstance(model, Obj) and model not in MADE_VALID.of(ip):
             for layer in _batch_norms(model, ip, 5):
                 _tell_of(ip, run, model, layer)
-    if ip.notes.get(_EVALUATED):
+    if _EVALUATED.of(ip):
         ip.happen(run, PartEvaluated(ip.at(run.origin.node)))
 
 
@@ -148,7 +152,7 @@ def _evaluate_unknown(ip: Interpreter, info: CallInfo) -> Value:
 
 
 def _part_evaluated(ip: Interpreter, info: CallInfo) -> None:
-    ip.notes[_EVALUATED] = True
+    _EVALUATED.of(ip).append(ip.origin(info.node))
     for run in list(ip.runs.values()):
         ip.happen(run, PartEvaluated(ip.at(info.node)))
 

@@ -38,9 +38,9 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     member = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
     forward = member.only if member is not None else None
     if isinstance(forward, Function):
-        sure = not read_once(ip.notes, _turns, forward.node)
+        sure = not read_once(ip, _turns, forward.node)
         told: set[int] = set()
-        for node in read_once(ip.notes, _computing, forward.node):
+        for node in read_once(ip, _computing, forward.node):
             text = _over_the_batch(ip, node, forward.node, lambda at: _value_in(ip, model, at))
             text = text or _over_everything(ip, node, forward.node)
             if text:
@@ -111,7 +111,7 @@ def _over_the_batch(
     value_of: Callable[[cst.BaseExpression], Value],
 ) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
-    for tensor, name, dimension in read_once(ip.notes, _own_statistics, (node, around)):
+    for tensor, name, dimension in read_once(ip, _own_statistics, (node, around)):
         told = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute))
         if told and dimension is not None and value_of(dimension).only == Const(0):
             return f"{tensor.value}.{name}(0)"
@@ -131,7 +131,7 @@ def _of_all(ip: Interpreter, node: cst.CSTNode, around: cst.CSTNode) -> str:
 
     Of one that a loop takes out of a batch, that is its own: ``for image in images``.
     """
-    for tensor, name, dimension in read_once(ip.notes, _own_statistics, (node, around)):
+    for tensor, name, dimension in read_once(ip, _own_statistics, (node, around)):
         if dimension is None and not _one_by_one(tensor, around):
             return f"{tensor.value}.{name}()"
     return ""

@@ -26,15 +26,22 @@ from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.library.python.paths import pieces_of
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import same_records
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.training import TrainingRun
 
 ENGINES = ("engine", "adaptive-engine")
 _LOADED = "a file's content"
-_WAITING = "weights loaded before a run"
-_SAVED = "runs that write a file, by its path"
-_RESUMED = "runs that go on from a file, by its path"
-_OPTIMIZERS = "optimizers whose state was loaded"
+_LOADED_AT: Slot[dict[Hashable, Circumstances]] = Slot(dict)
+"""By the symbol of a file's content: where it is loaded."""
+_WAITING: Slot[dict[Atom, tuple[Circumstances, _Source]]] = Slot(dict)
+"""Models whose weights were loaded before a run, and from where."""
+_SAVED: Slot[dict[Hashable, list[tuple[TrainingRun, WeightsSaved, frozenset[cst.CSTNode]]]]] = Slot(dict)
+"""By the pieces of a path: the runs that write the file, and where the records of each are made."""
+_RESUMED: Slot[dict[Hashable, list[tuple[TrainingRun, WeightsResumed, frozenset[cst.CSTNode]]]]] = Slot(dict)
+"""By the pieces of a path: the same of the runs that go on from the file."""
+_OPTIMIZERS: Slot[dict[Atom, tuple[Circumstances, _Source]]] = Slot(dict)
+"""Optimizers whose state was loaded, and from where."""
 
 
 @function("torch.save")
@@ -58,8 +65,8 @@ def _tell_others(ip: Interpreter, run: TrainingRun, saved: WeightsSaved) -> None
     """A file that one run writes and another goes on from, over the same records: in either order."""
     if _has_a_name(saved.pieces):
         made = _records_made(ip, run)
-        ip.notes.setdefault(_SAVED, {}).setdefault(saved.pieces, []).append((run, saved, made))
-        for other, resumed, of_other in ip.notes.get(_RESUMED, {}).get(saved.pieces, ()):
+        _SAVED.of(ip).setdefault(saved.pieces, []).append((run, saved, made))
+        for other, resumed, of_other in _RESUMED.of(ip).get(saved.pieces, ()):
             if other is not run and (same_records(ip, run, other) or made & of_other):
                 ip.happen(other, _outliving(saved, resumed))
 
@@ -71,8 +78,8 @@ def _go_on(ip: Interpreter, run: TrainingRun, at: Circumstances, source: _Source
     ip.happen(run, resumed)
     if _has_a_name(pieces):
         made = _records_made(ip, run)
-        ip.notes.setdefault(_RESUMED, {}).setdefault(pieces, []).append((run, resumed, made))
-        for other, saved, of_other in ip.notes.get(_SAVED, {}).get(pieces, ()):
+        _RESUMED.of(ip).setdefault(pieces, []).append((run, resumed, made))
+        for other, saved, of_other in _SAVED.of(ip).get(pieces, ()):
             if other is not run and (same_records(ip, run, other) or made & of_other):
                 ip.happen(run, _outliving(saved, resumed))
 
@@ -126,7 +133,7 @@ def _load(ip: Interpreter, info: CallInfo) -> Value:
     if path is None:
         return ip.unknown(info.node, "a checkpoint")
     symbol = (_LOADED, path, id(info.node))
-    ip.notes[_LOADED, symbol] = ip.at(info.node)
+    _LOADED_AT.of(ip)[symbol] = ip.at(info.node)
     return of(Unknown(symbol, "a checkpoint"))
 
 
@@ -169,7 +176,7 @@ def _load_weights(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         for run in [run for run in runs_of_model(ip, model) if run in there]:
             _go_on(ip, run, ip.at(info.node, e.guard), source)
         if not _trained_by_then(ip, model):
-            ip.notes.setdefault(_WAITING, {})[model] = (ip.at(info.node, e.guard), source)
+            _WAITING.of(ip)[model] = (ip.at(info.node, e.guard), source)
     return ip.unknown(info.node, "missing keys", frozenset({model}))
 
 
@@ -195,7 +202,7 @@ def _load_optimizer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         runs = [optimizer.data] if isinstance(optimizer, Obj) and optimizer.kind == "dp-optimizer" else []
         for run in [*runs, *runs_of_raw(ip, optimizer)]:
             ip.happen(run, OptimizerResumed(ip.at(info.node, e.guard), source.file))
-        ip.notes.setdefault(_OPTIMIZERS, {})[optimizer] = (ip.at(info.node, e.guard), source)
+        _OPTIMIZERS.of(ip)[optimizer] = (ip.at(info.node, e.guard), source)
     return NONE
 
 
@@ -212,16 +219,16 @@ def _made(ip: Interpreter, info: CallInfo) -> Value:
     private = info.positional[0].only
     if isinstance(private, Obj):
         run: TrainingRun = private.data
-        waiting: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_WAITING, {})
+        waiting = _WAITING.of(ip)
         for model in run.raw_models & waiting.keys():
             here, source = waiting[model]
             _go_on(ip, run, replace(here, guard=here.guard | ip.path), source)
         for e in run.argument("module").entries:  # a whole model that ``torch.load`` gave
             whole = _source(of(e.atom))
             if whole is not None:
-                read: Circumstances = ip.notes[_LOADED, whole.file]
+                read = _LOADED_AT.of(ip)[whole.file]
                 _go_on(ip, run, replace(read, guard=read.guard | e.guard | ip.path), whole)
-        optimizers: dict[Atom, tuple[Circumstances, _Source]] = ip.notes.get(_OPTIMIZERS, {})
+        optimizers = _OPTIMIZERS.of(ip)
         for optimizer in run.raw_optimizers & optimizers.keys():
             here, source = optimizers[optimizer]
             ip.happen(run, OptimizerResumed(replace(here, guard=here.guard | ip.path), source.file))

@@ -8,6 +8,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.values import Function, Value
 from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.library.torch.structure import LAYERS
 from dpmigrate.analysis.source.tree import children
 
 ELEMENTWISE = frozenset(
@@ -32,7 +33,7 @@ def columns_of(ip: Interpreter, model: Atom, depth: int = 6) -> int | None:
         number = outputs.only if outputs is not None else None
         return number.value if isinstance(number, Const) and isinstance(number.value, int) else None
     if model.data == "torch.nn.Sequential":
-        layers = ip.notes.get(("layers", model), [])
+        layers = LAYERS.of(ip).get(model, [])
         while layers and _keeps_the_shape(layers[-1]):
             layers = layers[:-1]
         last = layers[-1].only if layers else None

@@ -18,6 +18,7 @@ from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger.sampling import KindOfLoader
 from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun
@@ -88,7 +89,7 @@ _SAYS_SO = re.compile(r"dummy|fake|placeholder|mock|stand_?in", re.IGNORECASE)
 
 def _stands_in(ip: Interpreter, dataset: Atom) -> bool:
     """Whether data are there for their number alone: of zeros, or by a name that says so."""
-    given: CallInfo | None = ip.notes.get((GIVEN, dataset))
+    given = GIVEN.of(ip).get(dataset)
     if given is None or not isinstance(given.node, cst.Call):
         return False
     columns = [arg.value for arg in given.node.args]
@@ -134,8 +135,8 @@ def _one_data_set(atom: Atom) -> bool:
 
 PART_OF = "<part of>"
 """The slot of a data set for the one that it is a part of."""
-GIVEN = "what a data set is made of"
-"""The notes of the calls that make data sets."""
+GIVEN: Slot[dict[Atom | None, CallInfo]] = Slot(dict)
+"""By data set: the call that makes it."""
 _SOME_PART = "some part"
 _SUBSET = "a subset"
 
@@ -181,7 +182,8 @@ def _given_to_runs(ip: Interpreter, wanted: Sequence[Atom]) -> set[Atom]:
     return given
 
 
-_FED_BY = "what the batches of a run come from"
+_FED_BY: Slot[dict[TrainingRun, tuple[tuple[object, ...], frozenset[Atom]]]] = Slot(dict)
+"""What was read to tell what the batches of a run come from, and what those are."""
 
 
 def _fed_by(ip: Interpreter, run: TrainingRun) -> frozenset[Atom]:
@@ -189,13 +191,13 @@ def _fed_by(ip: Interpreter, run: TrainingRun) -> frozenset[Atom]:
     held = [ip.store.get(loader, "dataset") for loader in run.raw_loaders]
     held += [ip.store.get(value.only, COLUMNS) for value in held if value]
     read = run.raw_loaders, run.argument("data_loader"), *held
-    kept: tuple[tuple[object, ...], frozenset[Atom]] = ip.notes.get((_FED_BY, run), ((), frozenset()))
+    kept: tuple[tuple[object, ...], frozenset[Atom]] = _FED_BY.of(ip).get(run, ((), frozenset()))
     if len(kept[0]) == len(read) and all(map(is_, kept[0], read)):
         return kept[1]
     records = list(_records_of(ip, run))
     fed_by = frozenset([*run.argument("data_loader").atoms, *records, *_columns_of(ip, records)])
     if not any(e.guard for value in held if value for e in value.entries):  # else it goes by the path, too
-        ip.notes[_FED_BY, run] = read, fed_by
+        _FED_BY.of(ip)[run] = read, fed_by
     return fed_by
 
 
@@ -294,7 +296,7 @@ def _make_dataset(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.endswith(".Subset"):
         return _part_of(ip, info, _SUBSET)
     made = ip.new("dataset", info.node, info.name)
-    ip.notes[GIVEN, made] = info
+    GIVEN.of(ip)[made] = info
     if info.name.endswith(".TensorDataset"):
         ip.store.set(made, COLUMNS, join_all(info.positional))
     return of(made)
@@ -307,5 +309,5 @@ COLUMNS = "<columns>"
 def _part_of(ip: Interpreter, info: CallInfo, which: Hashable) -> Value:
     made = ip.new("dataset", info.node, info.name, which)
     ip.store.set(made, PART_OF, info.argument(0, "dataset"))
-    ip.notes[GIVEN, made] = info
+    GIVEN.of(ip)[made] = info
     return of(made)

@@ -33,7 +33,7 @@ def reduction_of_its_own(ip: Interpreter, run: TrainingRun, info: CallInfo) -> s
     """How a loss that a model makes of ``labels=`` is reduced; None where none is seen to be ignored."""
     if info.given(None, "labels") is False:
         return None
-    ignored = read_once(ip.notes, _names_ignored, ip.module.tree) or any(
+    ignored = read_once(ip, _names_ignored, ip.module.tree) or any(
         _collates_ignored(ip, loader) for loader in run.raw_loaders if isinstance(loader, Obj)
     )
     return COUNTED_MEAN if ignored else None
@@ -44,7 +44,7 @@ def _collates_ignored(ip: Interpreter, loader: Obj) -> bool:
     held = ip.read(loader, "collate_fn")
     collate = held.only if held is not None else None
     if isinstance(collate, Function):
-        return read_once(ip.notes, _names_ignored, collate.node)
+        return read_once(ip, _names_ignored, collate.node)
     return isinstance(collate, Obj) and collate.data == _COLLATOR
 
 

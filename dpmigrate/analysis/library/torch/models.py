@@ -24,6 +24,7 @@ from dpmigrate.analysis.ledger.reductions import COUPLED_MEANS
 from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.structure import KEYED, LAYERS, WRAPPED
 from dpmigrate.analysis.library.trained_plainly import all_drawn_again
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import entries_of_kind
@@ -89,9 +90,9 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
         named = (
             [ip.read(first, slot) or NOTHING for slot in ip.store.keys(first)] if _is_dict(first) else None
         )
-        ip.notes["layers", made] = list(info.positional) if named is None else named
+        LAYERS.of(ip)[made] = list(info.positional) if named is None else named
     elif info.name == "torch.nn.ModuleDict":
-        ip.notes["keyed", made] = info.argument(0, "modules").atoms
+        KEYED.of(ip)[made] = info.argument(0, "modules").atoms
     short = info.name.rpartition(".")[2]
     if short in INPLACE_PLACES:
         ip.store.set(made, IN_PLACE, info.argument(INPLACE_PLACES[short], "inplace"))
@@ -111,7 +112,7 @@ def _wrap(ip: Interpreter, info: CallInfo, made: Obj, distributed: bool) -> None
     wrapped = info.argument(0, "module").select(_is_model)
     if wrapped:
         ip.store.set(made, "module", wrapped)
-        ip.notes.setdefault(("wraps", made), set()).update(wrapped.atoms)
+        WRAPPED.of(ip).setdefault(made, set()).update(wrapped.atoms)
     for entry, model in entries_of_kind(wrapped, "dp-model") if distributed else ():
         ip.happen(model.data, DataParallel(ip.at(info.node, entry.guard), before=False))
 
@@ -155,7 +156,7 @@ def _call_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
         if len(told) == 1 and told[0].reduction in COUPLED_MEANS:
             reduction = told[0].reduction
         penalties = frozenset(step for t in told for step in t.steps if step.endswith("-penalty"))
-    inner: set[Atom] = ip.notes.get(("wraps", real(e.atom)), set())
+    inner = WRAPPED.of(ip).get(real(e.atom), set())
     sources = frozenset({real(e.atom), *inner}).union(*(t.reached for t in inputs))
     passes = passes_through(ip, real(e.atom), info)
     return of(Tensor(sources, real(e.atom), tuple(sorted(penalties)), passes=passes, reduction=reduction))
@@ -206,7 +207,7 @@ def _init_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``super().__init__(nn.Linear(8, 8), nn.ReLU())`` of a Sequential's class: what it is made of."""
     _hold(ip, e.atom, [*info.positional, *info.spread])
     if info.positional and not info.unknown_positional:
-        ip.notes["layers", real(e.atom)] = list(info.positional)
+        LAYERS.of(ip)[real(e.atom)] = list(info.positional)
     return _no_tensor(ip, info, e)
 
 
@@ -217,9 +218,9 @@ def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     name = info.argument(0, "name").only if info.name.endswith("_module") else None
     if isinstance(name, Const) and isinstance(name.value, str):
         ip.store.set(real(e.atom), name.value, info.argument(1, "module"))
-    layers: list[Value] | None = ip.notes.get(("layers", real(e.atom)))
+    layers = LAYERS.of(ip).get(real(e.atom))
     if layers is not None and (ip.conditional or ip.loops or info.name in ("insert", "extend")):
-        del ip.notes["layers", real(e.atom)]
+        del LAYERS.of(ip)[real(e.atom)]
     elif layers is not None:
         layers.append(info.argument(0 if info.name == "append" else 1, "module"))
     return of(real(e.atom))
@@ -229,7 +230,7 @@ def _add_layers(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _put_layer(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``blocks["first"] = nn.Linear(8, 8)`` of a ModuleDict."""
     _hold(ip, e.atom, info.positional[1:])
-    ip.notes.pop(("layers", real(e.atom)), None)
+    LAYERS.of(ip).pop(real(e.atom), None)
     return NONE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 
 from dpmigrate.analysis.core import Interpreter
@@ -16,11 +16,14 @@ from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
+from dpmigrate.analysis.library.torch.structure import IN_PART, MODELS
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
 
 ERRORS, VALID = "errors of a model", "that a model has none"
-VALIDATED = "where a model is validated"
+VALIDATED: Slot[dict[Hashable, Origin]] = Slot(dict)
+"""By the symbol of what the validator says: where a model is validated."""
 """What an unknown answer of Opacus's validator is known by, and the note of the call that gave it."""
 
 
@@ -38,12 +41,12 @@ def _trains(ip: Interpreter, optimizer: Atom, given: Value) -> None:
 
     Several parts of a model, as groups with and without weight decay are, may be all of it.
     """
-    ip.notes.setdefault(("models", optimizer), set()).update(models_in(ip, given))
+    MODELS.of(ip).setdefault(optimizer, set()).update(models_in(ip, given))
     groups = list(parameters_in(ip, given))
     for model in models_in(ip, given):
         having = [group for group in groups if model in group.models]
         if len(having) == 1 and having[0].part:
-            ip.notes.setdefault(("models in part", optimizer), set()).add(model)
+            IN_PART.of(ip).setdefault(optimizer, set()).add(model)
 
 
 @method("optimizer", "__init__")
@@ -73,9 +76,9 @@ def _one_of(ip: Interpreter, atom: Atom, key: Value) -> Atom:
         return atom
     one = replace(atom, key=(atom.key, "under", key.only))
     ip.births.setdefault(one, replace(born, loops=born.loops[:-1]))
-    models = ip.notes.get(("models", atom), set())
+    models = MODELS.of(ip).get(atom, set())
     if len(models) == 1:  # else which of them it trains is not known
-        ip.notes["models", one] = ip.notes["models in part", one] = models
+        MODELS.of(ip)[one] = IN_PART.of(ip)[one] = models
     return one
 
 
@@ -101,7 +104,7 @@ def _plain_step_of_what_came_in(ip: Interpreter, info: CallInfo) -> Value:
 
 def _runs_of_its_models(ip: Interpreter, optimizer: Atom) -> Iterator[TrainingRun]:
     """The runs made of the models that an optimizer trains, whichever optimizer they were given."""
-    for model in ip.notes.get(("models", optimizer), ()):
+    for model in MODELS.of(ip).get(optimizer, ()):
         yield from runs_of_raw(ip, model)
 
 
@@ -114,11 +117,11 @@ def _fell_back(ip: Interpreter, run: TrainingRun, here: Circumstances) -> None:
             there = replace(here, origin=fallback.handler, guard=here.guard - {raised})
             ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=fallback.of_imports))
     for raised in here.guard:
-        uninstalled: Origin | None = ip.notes.get((OPACUS_MISSING, raised))
+        uninstalled = OPACUS_MISSING.of(ip).get(raised)
         if uninstalled is not None and run.excludes(frozenset({raised})):
             there = replace(here, origin=uninstalled, guard=here.guard - {raised})
             ip.happen(run, FellBack(there, here.origin, refused=False, uninstalled=True))
-        validated: Origin | None = ip.notes.get((VALIDATED, raised.symbol))
+        validated = VALIDATED.of(ip).get(raised.symbol)
         found_errors = raised._replace(holds=not raised.holds) if _says_valid(raised) else raised
         if validated is not None and found_errors.holds and run.excludes(frozenset({raised})):
             there = replace(here, origin=validated, guard=here.guard - {raised})

@@ -64,7 +64,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     """Where the methods of a model compute with a trained parameter of one of its layers."""
     if not isinstance(model, Obj) or model.kind != "instance" or not isinstance(model.data, Class):
         return
-    if read_once(ip.notes, _switches_gradients_off, model.data.node):
+    if read_once(ip, _switches_gradients_off, model.data.node):
         return
     layers = dict(_layers_of(ip, model))
     frozen = frozen_so_far(ip)
@@ -73,7 +73,7 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
     forward = find_member(ip, model.data, "forward")
     method = forward.only if forward is not None else None
     function = method.node if isinstance(method, Function) else None
-    for node, name in read_once(ip.notes, _Uses(function), model.data.node):
+    for node, name in read_once(ip, _Uses(function), model.data.node):
         layer = layers.get(name.partition(".")[0])
         if layer is not None and layer not in frozen:
             yield Origin(model.data.module, node, f"self.{name}")

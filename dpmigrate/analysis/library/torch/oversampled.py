@@ -189,7 +189,7 @@ def _first(marks: Iterable[Batch]) -> list[Batch]:
 def _marks(ip: Interpreter, dataset: Atom) -> Iterator[Batch]:
     """The marks of what a data set is made of, of one of the project's own as well."""
     for whole in wholes_of(ip, dataset):
-        given: CallInfo | None = ip.notes.get((GIVEN, whole))
+        given = GIVEN.of(ip).get(whole)
         held = [of(whole)] if given is None else given.everything()
         if isinstance(whole, Obj) and whole.kind == "instance":
             held += [value for slot in ip.store.keys(whole) if (value := ip.read(whole, slot))]

@@ -20,6 +20,7 @@ from dpmigrate.analysis.library.torch.models import BARE, torch_operation
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.stepping import moved_along
 from dpmigrate.analysis.library.torch.trainable import set_trainable
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
 
@@ -40,7 +41,8 @@ _WRITING = (
 )
 """What a tensor's methods do in place, by their names without the last underscore."""
 
-_GRADIENTS_OF = "the losses of which gradients were made"
+_GRADIENTS_OF: Slot[dict[Hashable, Value]] = Slot(dict)
+"""By the symbol of gradients: the losses that they were made of."""
 
 
 @method(("model", "dp-model"), "parameters", "trainable_parameters")
@@ -199,7 +201,7 @@ def _gradients(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.unknown(info.node, "gradients")
     for atom in made.atoms:
         if isinstance(atom, Unknown):
-            ip.notes[_GRADIENTS_OF, atom.symbol] = info.argument(0, "outputs")
+            _GRADIENTS_OF.of(ip)[atom.symbol] = info.argument(0, "outputs")
     return made
 
 
@@ -208,8 +210,7 @@ def _losses_of(ip: Interpreter, gradient: Atom | None) -> Value | None:
     symbol: Hashable = gradient.symbol if isinstance(gradient, Unknown) else None
     while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
         symbol = symbol[0]
-    losses: Value | None = ip.notes.get((_GRADIENTS_OF, symbol))
-    return losses
+    return _GRADIENTS_OF.of(ip).get(symbol)
 
 
 @function("<assign params.grad_sample>")

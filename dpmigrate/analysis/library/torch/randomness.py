@@ -14,7 +14,7 @@ from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR
 from dpmigrate.analysis.ledger.events import StateSetBack
 from dpmigrate.analysis.library.seeds import (
-    FORKED,
+    SEEDING,
     noise_seeded,
     runs_of_the_global,
     runs_that_draw_from,
@@ -145,12 +145,13 @@ def _set_back(ip: Interpreter, info: CallInfo, runs: Mapping[TrainingRun, Guard]
 def _fork(ip: Interpreter, info: CallInfo) -> Value:
     """``with fork_rng():``: whatever is seeded in it, the default generator goes on after it as before."""
     made = ip.new("forked-rng", info.node)
-    ip.notes[FORKED] = ip.notes.get(FORKED, 0) + 1
+    seeding = SEEDING.of(ip)
+    seeding.forked += 1
 
     def end() -> None:
-        ip.notes[FORKED] -= 1
+        seeding.forked -= 1
 
-    ip.notes[AFTER_THE_YIELD, made] = end
+    AFTER_THE_YIELD.of(ip)[made] = end
     return of(made)
 
 

@@ -23,17 +23,19 @@ from dpmigrate.analysis.ledger.events import SeededByRecords
 from dpmigrate.analysis.library.records import dataset_of
 from dpmigrate.analysis.library.seeds import SeedOfRecord, may_seed, runs_of_the_global, seeds_set_by
 from dpmigrate.analysis.library.torch.data import wholes_of
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.training import TrainingRun
 
-_TOLD = "the loaders whose records were asked for the seeds that they set"
+_TOLD: Slot[set[object]] = Slot(set)
+"""The loaders whose records were asked for the seeds that they set."""
 
 
 def tell_of_seeding_records(
     ip: Interpreter, run: TrainingRun, node: cst.CSTNode, guard: Guard, loop: cst.For | None
 ) -> None:
     """``loop`` goes over a private loader: its run is told of the seeds that the records set meanwhile."""
-    told: set[object] = ip.notes.setdefault(_TOLD, set())
+    told = _TOLD.of(ip)
     drawn = runs_of_the_global(ip).get(run)
     if drawn is None:
         return

@@ -14,12 +14,13 @@ from dpmigrate.analysis.ledger.models import RecordsRepeated
 from dpmigrate.analysis.library.records import datasets_given
 from dpmigrate.analysis.library.torch.data import GIVEN, PART_OF
 from dpmigrate.analysis.library.torch.oversampled import chosen_again
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import in_a_line
 from dpmigrate.analysis.training import TrainingRun
 
-_TIMES = "how many times each row is there"
-"""The notes of unknown things in which each row, or position, is there more than once."""
+_TIMES: Slot[dict[Atom, int]] = Slot(dict)
+"""By unknown thing: how many times each row, or position, is there, where that is more than once."""
 _VIEWS = frozenset(["transform", "target_transform", "transforms", "loader", "download"])
 """What two data sets of one set of records may differ in."""
 _MAX_DEPTH = 4
@@ -51,7 +52,7 @@ def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterato
     """What repeats records in a data set. Of a part of one nobody knows what it leaves out."""
     if not isinstance(dataset, Obj) or dataset.kind != "dataset" or not depth:
         return
-    given: CallInfo | None = ip.notes.get((GIVEN, dataset))
+    given = GIVEN.of(ip).get(dataset)
     joined = _joined(ip, dataset)
     times = max((sum(_hold_the_same(ip, one, other) for other in joined) for one in joined), default=1)
     if times > 1:
@@ -70,14 +71,14 @@ def _repeated(ip: Interpreter, dataset: Atom, sure: bool, depth: int) -> Iterato
 
 def _joined(ip: Interpreter, dataset: Obj) -> list[Atom]:
     """The data sets that one is put together from."""
-    given: CallInfo | None = ip.notes.get((GIVEN, dataset))
+    given = GIVEN.of(ip).get(dataset)
     if given is None or not (given.name.endswith("ConcatDataset") or given.name == "Add"):
         return []
     members = given.positional if given.name == "Add" else _members(given.argument(0, "datasets"))
     joined: list[Atom] = []
     for member in members[:_MAX_JOINED]:
         only = member.only
-        added = ip.notes.get((GIVEN, only)) if isinstance(only, Obj) else None
+        added = GIVEN.of(ip).get(only) if isinstance(only, Obj) else None
         if isinstance(only, Obj) and added is not None and added.name == "Add":
             joined += _joined(ip, only)  # ``data + data + data``
         elif only is not None:
@@ -101,7 +102,7 @@ def _hold_the_same(ip: Interpreter, one: Atom, other: Atom) -> bool:
         return False
     if not isinstance(one.data, str) or not one.data.startswith("torchvision.datasets."):
         return False
-    first, second = ip.notes.get((GIVEN, one)), ip.notes.get((GIVEN, other))
+    first, second = GIVEN.of(ip).get(one), GIVEN.of(ip).get(other)
     return first is not None and second is not None and _of_one_source(first, second)
 
 
@@ -127,8 +128,7 @@ def _of_rows(ip: Interpreter, given: CallInfo | None) -> int:
         return 1
     rows = (given.argument(1, "indices") if subset else given.argument(0, "tensors")).only
     if isinstance(rows, Unknown):
-        times: int = ip.notes.get((_TIMES, rows), 1)
-        return times
+        return _TIMES.of(ip).get(rows, 1)
     if subset and isinstance(rows, Seq) and rows.items:
         numbers = [item.only for item in rows.items]
         return max(map(numbers.count, numbers)) if all(isinstance(n, Const) for n in numbers) else 1
@@ -177,7 +177,7 @@ def _arithmetic(ip: Interpreter, info: CallInfo) -> Value:
     left, right, result = info.positional
     if info.name == "Add" and any(_is_dataset(side.only) for side in (left, right)):
         made = ip.new("dataset", info.node, "torch.utils.data.ConcatDataset")
-        ip.notes[GIVEN, made] = CallInfo(info.node, [left, right], name="Add")
+        GIVEN.of(ip)[made] = CallInfo(info.node, [left, right], name="Add")
         return of(made)
     if info.name != "Multiply":
         return NOTHING
@@ -200,4 +200,4 @@ def _number(value: Value) -> int:
 
 def _note(ip: Interpreter, made: Value, times: int) -> None:
     if times > 1 and isinstance(made.only, Unknown):
-        ip.notes[_TIMES, made.only] = times
+        _TIMES.of(ip)[made.only] = times

@@ -19,6 +19,7 @@ from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.dimensions import (
     flattens,
@@ -29,6 +30,7 @@ from dpmigrate.analysis.library.torch.dimensions import (
     taken_apart_into_three,
     takes_one_step,
 )
+from dpmigrate.analysis.library.torch.structure import KEYED, LAYERS
 from dpmigrate.analysis.source.tree import children, keyword_node
 
 RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
@@ -66,7 +68,7 @@ def _in_model(ip: Interpreter, model: Atom, depth: int, seen: set[Atom]) -> Iter
             yield Origin(model.module, model.node, f"{_short(model)} applies Linear layers to sequences")
         if _short(model) == "Sequential":
             yield from _Forward(ip, None, {}).evidence_of(model)
-        for part in in_order(ip.notes.get(("holds", model), ())):
+        for part in in_order(HOLDS.of(ip).get(model, ())):
             yield from _in_model(ip, part, depth + 1, seen)
         return
     if model.kind != "instance" or not isinstance(model.data, Class):
@@ -185,7 +187,7 @@ class _Forward:
         given, target = items_of(loop)
         held = self._called_layer(given)
         if held is not None and isinstance(target, cst.Name):
-            parts = in_order(self.ip.notes.get(("holds", held), ()))
+            parts = in_order(HOLDS.of(self.ip).get(held, ()))
             self.called.update((target.value, part) for part in parts[:1] if isinstance(part, Obj))
         self._block(loop.body)
 
@@ -339,8 +341,8 @@ class _Forward:
 
     def _chain(self, at: Origin, layer: Obj, given: _Held) -> _Held:
         """A Sequential whose parts are written in its call, one after the other, or are all alike."""
-        written = self.ip.notes.get(("layers", layer), ())
-        alike = in_order(self.ip.notes.get(("holds", layer), ()))
+        written = LAYERS.of(self.ip).get(layer, [])
+        alike = in_order(HOLDS.of(self.ip).get(layer, ()))
         parts = [part.only for part in written] or (alike if len(alike) == 1 else [])
         held = given
         for part in parts:
@@ -362,16 +364,16 @@ _PARTED = frozenset(["chunk", "split", "unbind", "transpose", "masked_fill", "so
 
 def _part_by_key(ip: Interpreter, container: Obj, node: cst.Subscript) -> Obj | None:
     """``self.parts["query"]``, and the one part that stands for all of a comprehension; else None."""
-    parts = in_order(ip.notes.get(("holds", container), ()))
+    parts = in_order(HOLDS.of(ip).get(container, ()))
     only = node.slice[0].slice if len(node.slice) == 1 else None
     key = only.value if isinstance(only, cst.Index) else None
     wanted = key.evaluated_value if isinstance(key, (cst.SimpleString, cst.Integer)) else None
     keyed = [
         held.only
-        for entries in ip.notes.get(("keyed", container), ())
+        for entries in KEYED.of(ip).get(container, ())
         if wanted is not None and (held := ip.read(entries, ("key", wanted))) is not None
     ]
-    layers = ip.notes.get(("layers", container), ())
+    layers = LAYERS.of(ip).get(container, [])
     if isinstance(wanted, int) and -len(layers) <= wanted < len(layers):
         keyed = [layers[wanted].only]
     part = keyed[0] if len(keyed) == 1 else parts[0] if len(parts) == 1 else None

@@ -15,6 +15,7 @@ from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import MovedByHand, SteppedBeside
 from dpmigrate.analysis.library import feeding, pending, trained_plainly, unused
 from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.library.torch.structure import MODELS
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -38,7 +39,7 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
             feeding.gradients_gone(ip, run)
     if given or any(optimizer in run.raw_optimizers for run in ip.runs.values()):
         return
-    models = list(ip.notes.get(("models", optimizer), ()))
+    models = list(MODELS.of(ip).get(optimizer, ()))
     trained_plainly.step_taken(ip, models, node, guard)
     beside = dict.fromkeys(run for model in models for run in runs_of_model(ip, model) if run in there)
     for run in beside:

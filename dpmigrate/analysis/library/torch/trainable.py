@@ -14,14 +14,18 @@ from dpmigrate.analysis.language.holding import runs_of_model, whole_of
 from dpmigrate.analysis.ledger.optimizing import TrainableSet
 from dpmigrate.analysis.library.counters import counters_of
 from dpmigrate.analysis.library.passed import runs_before
+from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import assigned_to, contains, names_in
 from dpmigrate.analysis.training import TrainingRun
 
-_FROZEN = "frozen"
-_WHOLLY = "wholly frozen"
+_FROZEN: Slot[dict[Atom, set[Hashable]]] = Slot(dict)
+"""By model or layer: which of its parameters were frozen."""
+_WHOLLY: Slot[dict[Atom, Guard]] = Slot(dict)
+"""Those of which all parameters are frozen, each with what was assumed there."""
 _SOME = "some, by their names"
-_CHOSEN_BY = "what a choice among parameters was made of the first time"
+_CHOSEN_BY: Slot[dict[Hashable, object]] = Slot(dict)
+"""By node: what a choice among parameters was made of the first time."""
 
 
 def set_trainable(
@@ -51,14 +55,14 @@ def set_trainable(
             unsure = frozenset({DOUBT}) if _only_some_frozen(ip, run) else ALWAYS
             before = _frozen_before(ip, run)
             ip.happen(run, TrainableSet(ip.at(node, guard | unsure), trainable, before))
-        frozen: set[Hashable] = ip.notes.setdefault(_FROZEN, {}).setdefault(model, set())
+        frozen = _FROZEN.of(ip).setdefault(model, set())
         if not late and not trainable:
             frozen.add(which)
         elif not late and not ip.conditional and which is not None:
             frozen.discard(which)
         elif not late and not ip.conditional and not part:
             frozen.clear()
-        whole: dict[Atom, Guard] = ip.notes.setdefault(_WHOLLY, {})
+        whole = _WHOLLY.of(ip)
         if trainable:
             whole.pop(model, None)
         elif not part and not ip.conditional:
@@ -94,8 +98,7 @@ def _choose_some(
     of other values then, or of the number of the epoch."""
     known = names_in(value) - names_in(*(loop.target for loop in _loops_around(ip, node)))
     made_of = tuple(ip.store.get(ip.frame.owner, name) for name in sorted(known))
-    before: dict[Hashable, object] = ip.notes.setdefault(_CHOSEN_BY, {})
-    again = before.setdefault(node, made_of)
+    again = _CHOSEN_BY.of(ip).setdefault(node, made_of)
     for model in models:
         for run in runs_of_model(ip, model):
             changed = made_of != again or _by_the_epoch(ip, node, value)
@@ -118,24 +121,24 @@ def _by_the_epoch(ip: Interpreter, target: cst.CSTNode, value: cst.BaseExpressio
 def _freeze_some(ip: Interpreter, models: Iterable[Atom]) -> None:
     """Some parameters are frozen and the others trained, by their names."""
     for model in models:
-        ip.notes.setdefault(_FROZEN, {})[model] = {_SOME}
-        ip.notes.setdefault(_WHOLLY, {}).pop(model, None)
+        _FROZEN.of(ip)[model] = {_SOME}
+        _WHOLLY.of(ip).pop(model, None)
 
 
 def _only_some_frozen(ip: Interpreter, run: TrainingRun) -> bool:
     """Whether names alone decided what was frozen when the run was made: nobody knows of which it is said."""
-    frozen = [f for model, f in ip.notes.get(_FROZEN, {}).items() if f and run in runs_of_model(ip, model)]
+    frozen = [f for model, f in _FROZEN.of(ip).items() if f and run in runs_of_model(ip, model)]
     return bool(frozen) and all(each == {_SOME} for each in frozen)
 
 
 def frozen_so_far(ip: Interpreter) -> tuple[Atom, ...]:
     """The models, and layers, some parameters of which were frozen before a run was made of them."""
-    return tuple(model for model, frozen in ip.notes.get(_FROZEN, {}).items() if frozen)
+    return tuple(model for model, frozen in _FROZEN.of(ip).items() if frozen)
 
 
 def wholly_frozen(ip: Interpreter, model: Atom) -> bool:
     """Whether all that a model has by itself was frozen on the way here, and nothing of it unfrozen since."""
-    assumed = ip.notes.get(_WHOLLY, {}).get(model)
+    assumed = _WHOLLY.of(ip).get(model)
     return assumed is not None and assumed <= ip.path
 
 

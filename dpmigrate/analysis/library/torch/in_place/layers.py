@@ -10,8 +10,10 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj
 from dpmigrate.analysis.domain.ordering import in_order
+from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlaceBy
+from dpmigrate.analysis.library.torch.structure import KEYED
 
 _OVER_PARTS = frozenset(["enumerate", "reversed", "list", "tuple"])
 _PARTS_OF = frozenset(["values", "items", "children", "named_children", "modules"])
@@ -93,8 +95,8 @@ class MeantLayers:
         index = node.slice[0].slice if len(node.slice) == 1 else None
         key = index.value if isinstance(index, cst.Index) else None
         if isinstance(key, cst.SimpleString):
-            notes = self.reading.ip.notes
-            owners = [d for o in self.of(node.value)[0] for d in notes.get(("keyed", o), ())]
+            keyed_by = KEYED.of(self.reading.ip)
+            owners = [d for o in self.of(node.value)[0] for d in keyed_by.get(o, ())]
             keyed = self._named(owners, ("key", key.evaluated_value))
             if keyed:
                 return keyed, True
@@ -114,7 +116,9 @@ class MeantLayers:
         first = parts[0].value if parts and isinstance(parts[0], cst.FormattedStringText) else ""
         last = parts[-1].value if parts and isinstance(parts[-1], cst.FormattedStringText) else ""
         fitting = [a for slot, a in self.layers.items() if slot.startswith(first) and slot.endswith(last)]
-        return fitting or [*in_order(self.reading.ip.notes.get(("holds", self.model), ()))]
+        if fitting or self.model is None:
+            return fitting
+        return in_order(HOLDS.of(self.reading.ip).get(self.model, ()))
 
     def parts(self, node: cst.BaseExpression) -> tuple[list[Obj], bool]:
         """The layers that the container ``self.blocks`` holds, and whether they are known one by one."""

@@ -17,11 +17,13 @@ from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import Class, Function
 from dpmigrate.analysis.language.classes import external_names, find_member
+from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace, InPlaceBy
 from dpmigrate.analysis.library.torch.in_place.forward import MAX_DEPTH, Forward, Given
 from dpmigrate.analysis.library.torch.in_place.names import SAME_MEMORY
 from dpmigrate.analysis.library.torch.models import IN_PLACE
+from dpmigrate.analysis.library.torch.structure import LAYERS
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
@@ -129,11 +131,11 @@ class _Reading:
 
         And whether they are known one by one: those put in elsewhere come twice, each after the others.
         """
-        given = [value.only for value in self.ip.notes.get(("layers", container), ())]
+        given = [value.only for value in LAYERS.of(self.ip).get(container, ())]
         layers = [layer for layer in given if isinstance(layer, Obj)]
         if layers and len(layers) == len(given):
             return layers, True
-        parts = in_order(self.ip.notes.get(("holds", container), ()))
+        parts = in_order(HOLDS.of(self.ip).get(container, ()))
         made = {part.node: part for part in parts if part.node is not None}
         layers_met, stack = [], [container.node]
         while stack:
