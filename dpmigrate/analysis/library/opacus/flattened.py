@@ -14,11 +14,11 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj
-from dpmigrate.analysis.domain.values import Class, Entry, Function
-from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.domain.values import Class, Entry
 from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger.gradients import FlattenedLoss
 from dpmigrate.analysis.library.torch.columns import number_of, turns_last_two
+from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import children, every
@@ -275,9 +275,8 @@ def _keeps_tokens(ip: Interpreter, model: Atom) -> bool:
     inner = [part for layer in layers for part in HOLDS.of(ip).get(layer, ())]
     if not any(isinstance(one, Obj) and one.data == "torch.nn.Embedding" for one in (*layers, *inner)):
         return False
-    forward = find_member(ip, model.data, "forward")
-    made = forward.only if forward is not None else None
-    return isinstance(made, Function) and not any(map(_takes_one_of_many, every(made.node)))
+    forward = forward_of(ip, model)
+    return forward is not None and not any(map(_takes_one_of_many, every(forward.node)))
 
 
 def _takes_one_of_many(node: cst.CSTNode) -> bool:

@@ -15,11 +15,11 @@ from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
 from dpmigrate.analysis.domain.ordering import in_order
-from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
-from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.domain.values import NOTHING, Value
 from dpmigrate.analysis.language.holding import part_objects, runs_of_model
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
+from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every, names_in
@@ -35,9 +35,8 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
     """Where a model, or a part of it, does so, and whether dimension 0 is surely the batch."""
     if not isinstance(model, Obj) or model.kind not in ("instance", "model"):
         return
-    member = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
-    forward = member.only if member is not None else None
-    if isinstance(forward, Function):
+    forward = forward_of(ip, model)
+    if forward is not None:
         sure = not read_once(ip, _turns, forward.node)
         told: set[int] = set()
         for node in read_once(ip, _computing, forward.node):

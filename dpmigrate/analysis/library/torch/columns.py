@@ -6,9 +6,8 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
-from dpmigrate.analysis.domain.values import Function, Value
-from dpmigrate.analysis.language.classes import find_member
-from dpmigrate.analysis.library.torch.structure import LAYERS
+from dpmigrate.analysis.domain.values import Value
+from dpmigrate.analysis.library.torch.structure import LAYERS, forward_of
 from dpmigrate.analysis.source.tree import children
 
 ELEMENTWISE = frozenset(
@@ -47,21 +46,20 @@ def _keeps_the_shape(layer: Value) -> bool:
 
 def _of_class(ip: Interpreter, model: Obj, depth: int) -> int | None:
     """A class whose ``forward`` ends in ``return self.layer(...)``, and returns nowhere else."""
-    forward = find_member(ip, model.data, "forward")
-    made = forward.only if forward is not None else None
-    if not isinstance(made, Function) or not isinstance(made.node, cst.FunctionDef):
+    forward = forward_of(ip, model)
+    if forward is None or not isinstance(forward.node, cst.FunctionDef):
         return None
-    returned = list(_returns(made.node.body))
+    returned = list(_returns(forward.node.body))
     if len(returned) != 1 or returned[0].value is None:
         return None
-    last = _resolved(made.node, returned[0].value)
+    last = _resolved(forward.node, returned[0].value)
     while isinstance(last, cst.Call):
         layer = _own_layer(ip, model, last)
         if layer is None:
             return None
         if not _keeps_the_shape(layer):
             return columns_of(ip, layer.only, depth - 1) if layer.only is not None else None
-        last = _resolved(made.node, last.args[0].value) if last.args else None
+        last = _resolved(forward.node, last.args[0].value) if last.args else None
     return None
 
 
@@ -97,15 +95,11 @@ def _returns(node: cst.CSTNode) -> list[cst.Return]:
 
 def gives_classes_before_tokens(ip: Interpreter, model: Atom) -> bool:
     """Whether a model's ``forward`` returns ``h.transpose(1, 2)``: logits of tokens, [B, V, T]."""
-    forward = (
-        find_member(ip, model.data, "forward")
-        if isinstance(model, Obj) and model.kind == "instance"
-        else None
-    )
-    made = forward.only if forward is not None else None
-    if not isinstance(made, Function) or not isinstance(made.node, cst.FunctionDef):
+    forward = forward_of(ip, model) if isinstance(model, Obj) and model.kind == "instance" else None
+    if forward is None or not isinstance(forward.node, cst.FunctionDef):
         return False
-    returned = [_resolved(made.node, one.value) for one in _returns(made.node.body) if one.value is not None]
+    function = forward.node
+    returned = [_resolved(function, one.value) for one in _returns(function.body) if one.value is not None]
     return bool(returned) and all(one is not None and turns_last_two(one) for one in returned)
 
 

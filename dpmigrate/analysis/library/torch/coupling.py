@@ -9,14 +9,14 @@ import libcst as cst
 from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj, Tensor
-from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Function, Value
+from dpmigrate.analysis.domain.values import NOTHING, Entry, Value
 from dpmigrate.analysis.language.calls import call_method
-from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger.models import ExamplesCoupled
 from dpmigrate.analysis.library.torch.models import torch_operation
 from dpmigrate.analysis.library.torch.oversampled import chosen_again, views_together
 from dpmigrate.analysis.library.torch.repeated import rows_repeated
+from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.library.torch.tensors import tensor_method
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import assigned_to, every, in_a_line, names_in
@@ -226,11 +226,8 @@ def _covaried(ip: Interpreter, info: CallInfo) -> Value:
 def _given_to_a_criterion(ip: Interpreter, info: CallInfo) -> Value:
     """A criterion of the program is entered where it has products or distances, for what it compares."""
     module = info.positional[0].only
-    if not isinstance(module, Obj) or not isinstance(module.data, Class):
-        return NOTHING
-    member = find_member(ip, module.data, "forward")
-    forward = member.only if member is not None else None
-    if isinstance(forward, Function) and any(map(_may_compare, every(forward.node))):
+    forward = forward_of(ip, module)
+    if isinstance(module, Obj) and forward is not None and any(map(_may_compare, every(forward.node))):
         call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
     return NOTHING
 

@@ -22,19 +22,18 @@ from dpmigrate.analysis.domain.atoms import (
 from dpmigrate.analysis.domain.values import (
     NONE,
     NOTHING,
-    Class,
     Entry,
-    Function,
     Value,
     const,
     join_all,
     of,
 )
 from dpmigrate.analysis.language.calls import call_method
-from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
+from dpmigrate.analysis.language.classes import BASE_KINDS
 from dpmigrate.analysis.language.constants import opaque, params_in_value
 from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN, WEIGHTED_MEAN
 from dpmigrate.analysis.library.torch.names import real
+from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
 from dpmigrate.analysis.registry import CallInfo, function, method
 from dpmigrate.analysis.source.tree import every, keyword_node
@@ -165,11 +164,12 @@ def _given_weights(atom: Atom, alone: bool) -> bool:
 def _weighs_by_itself(ip: Interpreter, info: CallInfo) -> Value:
     """A criterion of the program that weighs or ignores: ``F.cross_entropy(out, y, weight=self.w)``."""
     module = info.positional[0].only
-    if not isinstance(module, Obj) or not isinstance(module.data, Class):
-        return NOTHING
-    member = find_member(ip, module.data, "forward")
-    forward = member.only if member is not None else None
-    if not isinstance(forward, Function) or not any(map(_weighs_or_ignores, every(forward.node))):
+    forward = forward_of(ip, module)
+    if (
+        not isinstance(module, Obj)
+        or forward is None
+        or not any(map(_weighs_or_ignores, every(forward.node)))
+    ):
         return NOTHING
     return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
 

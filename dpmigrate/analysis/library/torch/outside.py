@@ -13,9 +13,9 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj
-from dpmigrate.analysis.domain.values import Class, Function
-from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.domain.values import Class
 from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.library.torch.structure import attributes_of, forward_of
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every
@@ -66,14 +66,16 @@ def parameters_outside(ip: Interpreter, model: Atom) -> Iterator[Origin]:
         return
     if read_once(ip, _switches_gradients_off, model.data.node):
         return
-    layers = dict(_layers_of(ip, model))
+    layers = {
+        slot: held
+        for slot, held in attributes_of(ip, model).items()
+        if isinstance(held, Obj) and held.kind == "model" and held.data in _LAYERS
+    }
     frozen = frozen_so_far(ip)
     if not layers or model in frozen:
         return
-    forward = find_member(ip, model.data, "forward")
-    method = forward.only if forward is not None else None
-    function = method.node if isinstance(method, Function) else None
-    for node, name in read_once(ip, _Uses(function), model.data.node):
+    forward = forward_of(ip, model)
+    for node, name in read_once(ip, _Uses(forward.node if forward is not None else None), model.data.node):
         layer = layers.get(name.partition(".")[0])
         if layer is not None and layer not in frozen:
             yield Origin(model.data.module, node, f"self.{name}")
@@ -119,14 +121,6 @@ def _held_by_variables(cls: cst.CSTNode) -> dict[cst.CSTNode, str]:
             if isinstance(node, cst.Name) and only.get(node.value):
                 held[node] = only[node.value]
     return held
-
-
-def _layers_of(ip: Interpreter, model: Obj) -> Iterator[tuple[str, Obj]]:
-    for slot in ip.store.keys(model):
-        held = ip.store.get(model, slot)
-        only = held.only if held is not None else None
-        if isinstance(slot, str) and isinstance(only, Obj) and only.kind == "model" and only.data in _LAYERS:
-            yield slot, only
 
 
 def _switches_gradients_off(node: cst.CSTNode) -> bool:

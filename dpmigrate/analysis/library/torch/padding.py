@@ -13,11 +13,11 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Obj
-from dpmigrate.analysis.domain.values import Class, Function
-from dpmigrate.analysis.language.classes import find_member
+from dpmigrate.analysis.domain.values import Function
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.dimensions import over_time
 from dpmigrate.analysis.library.torch.sequences import RECURRENT
+from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.source.tree import every, names_in
 
 _MINDFUL = ("len", "mask", "pack", "gather")
@@ -96,9 +96,8 @@ def _tells_it(node: cst.CSTNode, longest: set[str]) -> bool:
 
 def read_by_position(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, bool]]:
     """Where the ``forward`` of a model reads what padding has changed; whether as a mean over the steps."""
-    member = find_member(ip, model.data, "forward") if isinstance(model, Obj) and _is_own(model) else None
-    forward = member.only if member is not None else None
-    if not isinstance(model, Obj) or not isinstance(forward, Function):
+    forward = forward_of(ip, model)
+    if not isinstance(model, Obj) or model.kind != "instance" or forward is None:
         return
     nodes = list(every(forward.node.body))
     names = {node.value for node in nodes if isinstance(node, cst.Name)}
@@ -115,10 +114,6 @@ def read_by_position(ip: Interpreter, model: Atom) -> Iterator[tuple[Origin, boo
         name = _averaged(node) if isinstance(node, cst.Call) else ""
         if name in outputs and sum(name in _set_by(other) for other in nodes) == 1:
             yield Origin(forward.module, node, f"{name}.mean(1)"), True
-
-
-def _is_own(model: Obj) -> bool:
-    return model.kind == "instance" and isinstance(model.data, Class)
 
 
 def _averaged(call: cst.Call) -> str:

@@ -18,7 +18,6 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import Class, Function
-from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.library.torch.dimensions import (
@@ -30,7 +29,7 @@ from dpmigrate.analysis.library.torch.dimensions import (
     taken_apart_into_three,
     takes_one_step,
 )
-from dpmigrate.analysis.library.torch.structure import KEYED, LAYERS
+from dpmigrate.analysis.library.torch.structure import KEYED, LAYERS, attributes_of, forward_of
 from dpmigrate.analysis.source.tree import children, keyword_node
 
 RECURRENT = frozenset(["LSTM", "GRU", "RNN", "DPLSTM", "DPGRU", "DPRNN"])
@@ -74,27 +73,19 @@ def _in_model(ip: Interpreter, model: Atom, depth: int, seen: set[Atom]) -> Iter
     if model.kind != "instance" or not isinstance(model.data, Class):
         return
     layers = _layers_of(ip, model)
-    method = _forward_of(ip, model)
-    if method is not None:
+    method = forward_of(ip, model)
+    if method is not None and isinstance(method.node, cst.FunctionDef):
         yield from _Forward(ip, method, layers).evidence()
     for layer in layers.values():
         yield from _in_model(ip, layer, depth + 1, seen)
 
 
 def _layers_of(ip: Interpreter, model: Obj) -> dict[str, Obj]:
-    layers: dict[str, Obj] = {}
-    for slot in ip.store.keys(model):
-        held = ip.store.get(model, slot)
-        only = held.only if held is not None else None
-        if isinstance(slot, str) and isinstance(only, Obj) and only.kind in ("model", "instance"):
-            layers[slot] = only
-    return layers
-
-
-def _forward_of(ip: Interpreter, model: Obj) -> Function | None:
-    forward = find_member(ip, model.data, "forward") if isinstance(model.data, Class) else None
-    method = forward.only if forward is not None else None
-    return method if isinstance(method, Function) and isinstance(method.node, cst.FunctionDef) else None
+    return {
+        slot: held
+        for slot, held in attributes_of(ip, model).items()
+        if isinstance(held, Obj) and held.kind in ("model", "instance")
+    }
 
 
 def _short(layer: Obj) -> str:
@@ -330,8 +321,8 @@ class _Forward:
 
     def _of_class(self, layer: Obj, given: _Held) -> _Held:
         """A part that is a class of the program: what its own ``forward`` makes of it."""
-        method = _forward_of(self.ip, layer)
-        if method is None or self.depth >= _MAX_DEPTH:
+        method = forward_of(self.ip, layer)
+        if method is None or not isinstance(method.node, cst.FunctionDef) or self.depth >= _MAX_DEPTH:
             return _NOTHING
         inner = _Forward(self.ip, method, _layers_of(self.ip, layer), given)
         inner.depth = self.depth + 1

@@ -15,15 +15,15 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, Obj
 from dpmigrate.analysis.domain.ordering import in_order
-from dpmigrate.analysis.domain.values import Class, Function
-from dpmigrate.analysis.language.classes import external_names, find_member
+from dpmigrate.analysis.domain.values import Class
+from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.language.holding import HOLDS
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlace, InPlaceBy
 from dpmigrate.analysis.library.torch.in_place.forward import MAX_DEPTH, Forward, Given
 from dpmigrate.analysis.library.torch.in_place.names import SAME_MEMORY
 from dpmigrate.analysis.library.torch.models import IN_PLACE
-from dpmigrate.analysis.library.torch.structure import LAYERS
+from dpmigrate.analysis.library.torch.structure import LAYERS, attributes_of, forward_of
 from dpmigrate.analysis.library.torch.trainable import wholly_frozen
 from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
@@ -162,14 +162,8 @@ class _Reading:
 
     def _instance(self, model: Obj, given: str, depth: int) -> str:
         assert isinstance(model.data, Class)
-        member = find_member(self.ip, model.data, "forward")
-        method = member.only if member is not None else None
-        if not isinstance(method, Function):
+        method = forward_of(self.ip, model)
+        if method is None:
             chained = "torch.nn.Sequential" in external_names(model.data)
             return self._chain(model, given, depth) if chained else ""
-        layers: dict[str, Atom] = {}
-        for slot in self.ip.store.keys(model):
-            held = self.ip.store.get(model, slot)
-            if isinstance(slot, str) and held is not None and held.only is not None:
-                layers[slot] = held.only
-        return Forward(self, method, model, layers, depth).run(Given([given]), {})
+        return Forward(self, method, model, attributes_of(self.ip, model), depth).run(Given([given]), {})
