@@ -7,12 +7,15 @@ it means below; ``MODELS.of(ip)`` has it. What a branch can change stands in the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from dpmigrate.analysis.core import Interpreter
+from typing import Any, Generic, Protocol, TypeVar
 
 Kept = TypeVar("Kept")
+
+
+class Noting(Protocol):
+    """What has notes: an interpreter."""
+
+    notes: dict[Slot[Any], Any]
 
 
 class Slot(Generic[Kept]):
@@ -21,7 +24,7 @@ class Slot(Generic[Kept]):
     def __init__(self, empty: Callable[[], Kept]) -> None:
         self._empty = empty
 
-    def of(self, ip: Interpreter) -> Kept:
+    def of(self, ip: Noting) -> Kept:
         """What an interpretation has here; empty where nothing was put in."""
         notes = ip.notes
         if self not in notes:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import libcst as cst
 
-from dpmigrate.analysis.notes import Slot
-
-if TYPE_CHECKING:
-    from dpmigrate.analysis.core import Interpreter
+from dpmigrate.analysis.notes import Noting, Slot
 
 Answer = TypeVar("Answer")
 Code = TypeVar("Code", bound=cst.CSTNode | tuple[cst.CSTNode, ...])
@@ -19,7 +16,7 @@ _READ: Slot[dict[Hashable, Any]] = Slot(dict)
 """The answers, by what asks and of what code."""
 
 
-def read_once(ip: Interpreter, read: Callable[[Code], Answer], code: Code) -> Answer:
+def read_once(ip: Noting, read: Callable[[Code], Answer], code: Code) -> Answer:
     """What ``read`` says of some code, kept for an interpretation."""
     answers, key = _READ.of(ip), (read, code)
     if key not in answers:
