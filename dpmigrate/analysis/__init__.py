@@ -4,6 +4,7 @@
 ``guards``       assumptions, and when they exclude one another
 ``domain``       what a variable can hold, under which assumptions, and the store of variables
 ``core``, ``frames``   the interpreter: path condition, bounds, dispatch; one activation of a function
+``notes``        what it remembers that no branch can change
 ``language``     the Python language, by kind of node
 ``batches``      which loaders a value comes from, and what models were given
 ``registry``     where the meaning of library names is looked up

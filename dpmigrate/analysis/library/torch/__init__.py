@@ -1,6 +1,7 @@
 """What torch's names mean. Each module is one group of names; importing it registers its handlers.
 
 ``names``        where its releases have them
+``structure``    containers, wrappers, ``forward`` and attributes of modules
 ``tensors``, ``losses``, ``models``, ``parameters``, ``trainable``   what backward passes come from and go to
 ``optimizers``, ``stepping``   its optimizers, and their steps beside the private one
 ``data``, ``distributed``   loaders, samplers and data sets; several processes
