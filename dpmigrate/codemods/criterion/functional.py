@@ -10,28 +10,26 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Criterion
 from dpmigrate.codemods.criterion.classes import COUNTERPARTS
-from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.edits import ProjectEdits
+from dpmigrate.codemods.editing.imports import spelled
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
 
-def replace_given(upgrade: UpgradedCall) -> None:
+def replace_given(upgrade: UpgradedCall) -> ProjectEdits:
     """Plan it where the criterion that was given ignores ``reduction``. Raises `Withheld`."""
-    call = upgrade.call
+    call, edits = upgrade.call, ProjectEdits()
     given = dict.fromkeys(thing for r in upgrade.ghost for thing in r.argument("criterion").things)
     faulty = [thing for thing in given if isinstance(thing, Criterion) and not thing.honours_reduction]
     if not faulty:
-        return
+        return edits
     argument = next((a for a in call.args if a.keyword and a.keyword.value == "criterion"), None)
     criterion = faulty[0]
     if len(given) == 1 and argument is not None and criterion.kind == "loss-function":
         counterpart = COUNTERPARTS.get(criterion.name.rpartition(".")[2])
         if counterpart is not None and isinstance(argument.value, (cst.Name, cst.Attribute)):
-            text, needed = spelling(upgrade.module.tree, "torch.nn", counterpart)
-            module_edits = upgrade.edits.of(upgrade.module)
-            if needed is not None:
-                module_edits.need_import(needed)
-            module_edits.replace(argument.value, f"{text}()")
-            return
+            module_edits = edits.of(upgrade.module)
+            module_edits.replace(argument.value, f"{spelled(module_edits, 'torch.nn', counterpart)}()")
+            return edits
     what = criterion.name if criterion.kind == "instance" else "the criterion"
     raise upgrade.withheld(
         f'{what} does not give one loss per example when its reduction is "none": give make_private a module '

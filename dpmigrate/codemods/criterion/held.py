@@ -6,48 +6,46 @@ the losses by ``state.criterion``, or a method of that class by ``self.criterion
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import libcst as cst
 
 from dpmigrate.analysis.ledger import What
 from dpmigrate.analysis.ledger.expressions import Instance
-from dpmigrate.codemods.losses.origins import LossSite
+from dpmigrate.codemods.criterion.wrapping import Wrapping
 from dpmigrate.codemods.program.facts import Facts
-from dpmigrate.codemods.returned.unpack import ResultPlan
-from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+from dpmigrate.codemods.returned.result import Result
 
 
-def held_by_name(upgrade: UpgradedCall, sites: Sequence[LossSite], result: ResultPlan) -> str:
+def held_by_name(wrapping: Wrapping) -> str:
     """The member that makes all losses, as the function that calls ``make_private`` says it; else empty."""
-    facts = upgrade.facts
-    scope = facts.scope(upgrade.call)
+    facts, upgrade, result = wrapping.facts, wrapping.upgrade, wrapping.result
     owners: set[What] = set()
     names = set()
-    for site in sites:
+    for site in wrapping.sites:
         func = site.call.func
         if not isinstance(func, cst.Attribute):
             return ""
         owners |= set(facts.held(func.value, upgrade.guard))
         names.add(func.attr.value)
     owner = next(iter(owners), None)
-    if len(owners) != 1 or len(names) != 1 or result.scopes != [scope]:
+    if len(owners) != 1 or len(names) != 1 or result.scopes != [upgrade.scope]:
         return ""
     name = names.pop()
     if not isinstance(owner, Instance) or not _has_from_the_start(facts, owner, name):
         return ""
-    for held in _beside(upgrade, result):
+    for held in _beside(result):
         if isinstance(held.value, cst.Name) and facts.held(held.value) == [owner]:
             return f"{held.value.value}.{name}"
     return ""
 
 
-def _beside(upgrade: UpgradedCall, result: ResultPlan) -> Iterator[cst.Attribute]:
+def _beside(result: Result) -> Iterator[cst.Attribute]:
     """The members of objects that the call is given, and that its result is put into."""
-    for argument in upgrade.call.args:
-        yield from upgrade.facts.inside(argument.value, cst.Attribute)
+    for argument in result.upgrade.call.args:
+        yield from result.facts.inside(argument.value, cst.Attribute)
     for event in result.unpacks:
-        yield from upgrade.facts.inside(event.origin.node, cst.Attribute)
+        yield from result.facts.inside(event.origin.node, cst.Attribute)
 
 
 def _has_from_the_start(facts: Facts, owner: Instance, name: str) -> bool:

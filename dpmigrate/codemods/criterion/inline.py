@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from dpmigrate.codemods.criterion.kept import Kept, KeptCriteria
+from dpmigrate.codemods.criterion.kept import Kept, built
+from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import fresh_name, parameter_of, variables_in
@@ -23,11 +24,13 @@ class OwnLine:
     name: str
     scope: Scope
 
-    def write(self, upgrade: UpgradedCall, criteria: KeptCriteria, kept: Kept) -> None:
-        """Plan the line, and the name in the criterion's place. Raises `Withheld`."""
-        edits = upgrade.edits.of(upgrade.facts.module_of(self.made))
-        edits.insert_before(self.anchor, f"{self.name} = {criteria.built(kept, self.anchor)}")
-        edits.replace(self.made, self.name)
+    def written(self, upgrade: UpgradedCall, kept: Kept) -> ProjectEdits:
+        """The line, and the name in the criterion's place. Raises `Withheld`."""
+        code, edits = built(upgrade, kept, self.anchor)
+        module_edits = edits.of(upgrade.facts.module_of(self.made))
+        module_edits.insert_before(self.anchor, f"{self.name} = {code}")
+        module_edits.replace(self.made, self.name)
+        return edits
 
 
 def own_line(upgrade: UpgradedCall, kept: Kept) -> OwnLine | None:

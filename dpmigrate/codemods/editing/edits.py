@@ -83,12 +83,22 @@ class Edits:
         if code not in self.imports:
             self.imports.append(code)
 
+    def extend(self, other: Edits) -> None:
+        """Take over what another recipe of the same fix changes, after what is here."""
+        for node, changes in other.changes.items():
+            self.changes.setdefault(node, []).extend(changes)
+        self._take_over_statements(other)
+
     def merge(self, other: Edits) -> None:
         """Take over the changes of another fix to the same module; what both do is done once."""
         for node, changes in other.changes.items():
             mine_here = self.changes.setdefault(node, [])
             made = {_code(change(node)) for change in mine_here}
             mine_here.extend(change for change in changes if not made or _code(change(node)) not in made)
+        self._take_over_statements(other)
+
+    def _take_over_statements(self, other: Edits) -> None:
+        """All of another's but the changes of nodes."""
         for mine, theirs in ((self.before, other.before), (self.after, other.after)):
             for node, lines in theirs.items():
                 inserted = mine.setdefault(node, [])
@@ -106,14 +116,21 @@ class Edits:
 
 
 class ProjectEdits:
-    """The changes of all modules of a project that one fix makes."""
+    """The changes of all modules of a project that one fix makes, or one recipe of it returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, *parts: ProjectEdits) -> None:
         self.modules: dict[str, Edits] = {}
+        for part in parts:
+            self.extend(part)
 
     def of(self, module: ModuleInfo) -> Edits:
         """The changes of one module."""
         return self.modules.setdefault(module.key, Edits(module))
+
+    def extend(self, other: ProjectEdits) -> None:
+        """Take over what another recipe of the same fix returns, after what is here."""
+        for theirs in other.modules.values():
+            self.of(theirs.module).extend(theirs)
 
     def merge(self, other: ProjectEdits) -> None:
         """Take over the changes of another fix."""

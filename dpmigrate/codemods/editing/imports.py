@@ -9,6 +9,7 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.source.tree import children
+from dpmigrate.codemods.editing.edits import Edits
 from dpmigrate.codemods.editing.listed import without
 
 _REMOVED = (
@@ -81,6 +82,14 @@ def spelling(tree: cst.Module, package: str, name: str) -> tuple[str, str | None
         if parent and dotted == parent and bound == dotted:
             return f"{package}.{name}", None
     return f"{last}.{name}", f"from {parent} import {last}" if parent else f"import {last}"
+
+
+def spelled(module_edits: Edits, package: str, name: str) -> str:
+    """How the module that is edited writes ``package.name``, which it imports where it did not."""
+    text, needed = spelling(module_edits.module.tree, package, name)
+    if needed is not None:
+        module_edits.need_import(needed)
+    return text
 
 
 def add_imports(tree: cst.Module, statements: list[str]) -> cst.Module:

@@ -12,7 +12,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger.expressions import Named
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.imports import spelled
 from dpmigrate.codemods.editing.nodes import name_of, receiver
 from dpmigrate.codemods.program.assignments import homes_in, is_bound_by, target_texts
 from dpmigrate.codemods.program.facts import Facts
@@ -46,6 +46,7 @@ class Floats:
     def __init__(self, facts: Facts, edits: ProjectEdits) -> None:
         self.facts = facts
         self.edits = edits
+        """Those of `Uses`, which this is a part of."""
         self._seen: set[cst.CSTNode] = set()
 
     def follow(self, node: cst.CSTNode) -> None:
@@ -160,10 +161,8 @@ class Floats:
         if name not in _OF_ONE_TENSOR or arg.value is not node:
             refuse_use(self.facts, node, f"the losses go into torch's {name}")
         module = facts.module_of(node)
-        text, needed = spelling(module.tree, "torch", "tensor")
         module_edits = self.edits.of(module)
-        if needed is not None:
-            module_edits.need_import(needed)
+        text = spelled(module_edits, "torch", "tensor")
         module_edits.change(node, lambda new: cst.Call(func=cst.parse_expression(text), args=[cst.Arg(new)]))
 
     def _member(self, node: cst.CSTNode, attribute: cst.Attribute) -> None:

@@ -44,30 +44,34 @@ class Uses:
     def __init__(
         self,
         facts: Facts,
-        edits: ProjectEdits,
         guard: Guard,
         handled: set[cst.CSTNode],
         reduction: str = "mean",
     ) -> None:
         self.facts = facts
-        self.edits = edits
+        self.edits = ProjectEdits()
+        """What is rewritten on the way, here and by ``floats``."""
         self.guard = guard
         self.handled = handled
         """Statements and calls that another recipe rewrites or removes."""
         self.reduction = reduction
         """What ``item()`` of a wrapped loss is over the examples: their mean or their sum."""
-        self.floats = Floats(facts, edits)
+        self.floats = Floats(facts, self.edits)
         self._seen: set[cst.CSTNode] = set()
         self._examples = Examples(facts)
         self._alike: dict[cst.Call, set[What]] = {}
         """What every call holds whose losses, one per example until now, the wrapped criterion will make."""
 
-    def follow_calls(self, calls: Sequence[tuple[cst.Call, bool]]) -> None:
-        """Rewrite what is done with the losses that some calls make; ``reduced`` of each as in `follow`."""
+    def rewritten(self, calls: Sequence[tuple[cst.Call, bool]]) -> ProjectEdits:
+        """What is done with the losses that some calls make, for those of the wrapped criterion.
+
+        With each call: whether it gives one number until now. Raises `UseWithheld`.
+        """
         self._alike = {call: set(self.facts.held(call)) for call, reduced in calls if not reduced}
         for call, reduced in calls:
             self._examples.begin_at(call)
             self.follow(call, reduced)
+        return self.edits
 
     def follow(self, node: cst.CSTNode, reduced: bool) -> None:
         """Rewrite what is done with the losses that an expression holds.

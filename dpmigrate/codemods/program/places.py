@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import libcst as cst
 
-from dpmigrate.analysis.source.modules import ModuleInfo
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import name_of
 from dpmigrate.codemods.program.facts import Facts
@@ -46,11 +47,20 @@ _AT_ONCE = (cst.Arg, cst.Call, cst.Attribute, cst.Element, cst.Tuple, cst.Expr, 
 """What evaluates its parts once, from left to right."""
 
 
-def put_on_a_line(facts: Facts, edits: ProjectEdits, module: ModuleInfo, call: cst.CSTNode) -> str:
-    """Keep what a call gives in a variable, on a line before the one that uses it: its name.
+class Line(NamedTuple):
+    """A variable that keeps what a call gives, and the edits that put it on a line before."""
 
-    Empty where that would change what is called when, or how often, or where the call changes itself.
+    name: str
+    edits: ProjectEdits
+
+
+def put_on_a_line(facts: Facts, call: cst.CSTNode, so_far: ProjectEdits) -> Line | None:
+    """Keep what a call gives in a variable, on a line before the one that uses it.
+
+    None where that would change what is called when, or how often, or where the call changes itself
+    (``so_far``: what changes already).
     """
+    module = facts.module_of(call)
     statement, way = facts.statement(call), []
     for around in facts.above(call):
         if around is statement:
@@ -62,14 +72,15 @@ def put_on_a_line(facts: Facts, edits: ProjectEdits, module: ModuleInfo, call: c
     if (
         not plain
         or earlier
-        or call in edits.of(module).changes
+        or call in so_far.of(module).changes
         or not all(isinstance(n, _AT_ONCE) for n in way)
     ):
-        return ""
+        return None
     name = fresh_name(facts, facts.scope(call), "private", "private_objects")
+    edits = ProjectEdits()
     edits.of(module).insert_before(statement, f"{name} = {facts.code(call).strip()}")
     edits.of(module).replace(call, name)
-    return name
+    return Line(name, edits)
 
 
 def parameter_of(facts: Facts, function: cst.CSTNode, call: cst.Call, arg: cst.Arg) -> str | None:

@@ -20,14 +20,14 @@ MAX_ROUTE = 4
 
 
 class Routes:
-    """Which functions get the variable, and which have it already."""
+    """The ways on which one variable is led, and the edits that lead it there."""
 
-    def __init__(self, facts: Facts, edits: ProjectEdits) -> None:
+    def __init__(self, facts: Facts, freed: cst.CSTNode | None = None) -> None:
         self.facts = facts
-        self.edits = edits
+        self.edits = ProjectEdits()
         self.routed: set[cst.CSTNode] = set()
         """The functions that have it as a parameter now."""
-        self.freed: cst.CSTNode | None = None
+        self.freed = freed
         """The function whose own variable of that name goes."""
         self.member_of: cst.ClassDef | None = None
         """The class whose objects have it as a member."""

@@ -125,11 +125,12 @@ def _repeats_what_it_has(node: cst.CSTNode, part: cst.CSTNode) -> bool:
     return isinstance(node, (cst.BaseSimpleComp, cst.DictComp)) and part is not node.for_in
 
 
-def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -> None:
+def make_before(facts: Facts, home: Home, call: cst.Call) -> ProjectEdits:
     """Move an assignment before a call of its scope that needs it. Raises `Withheld` where it cannot."""
     statement, needing = facts.statement(home), facts.statement(call)
+    edits = ProjectEdits()
     if facts.is_before(home, call):
-        return
+        return edits
     names = {n.value for n in facts.inside(home.value or home, cst.Name)}
     bound_between = {
         n.value
@@ -147,3 +148,4 @@ def make_before(facts: Facts, edits: ProjectEdits, home: Home, call: cst.Call) -
             home,
         )
     edits.of(facts.module_of(home)).move_before(needing, statement)
+    return edits

@@ -19,8 +19,8 @@ Literal = cst.Tuple | cst.List
 
 
 def give_alternatives(
-    facts: Facts, edits: ProjectEdits, event: Unpack, name: str, is_there: Callable[[cst.CSTNode], bool]
-) -> None:
+    facts: Facts, event: Unpack, name: str, is_there: Callable[[cst.CSTNode], bool]
+) -> ProjectEdits:
     """Put the criterion into each tuple that is taken apart in the place of a result. Raises `Withheld`.
 
     ``is_there`` says whether ``name`` is the criterion where such a tuple is made.
@@ -38,8 +38,10 @@ def give_alternatives(
             facts.module_of(place),
             place,
         )
+    edits = ProjectEdits()
     for node in literals:
         edits.of(facts.module_of(node)).change(node, with_element(2, name))
+    return edits
 
 
 def _literals(facts: Facts, keys: set[Hashable]) -> list[Literal]:

@@ -18,10 +18,10 @@ _WRAPPED = ("opacus.utils.fast_gradient_clipping_utils", "DPLossFastGradientClip
 _OF_GENERATORS = ("Iterator", "Iterable", "Generator")
 
 
-def result_annotations(facts: Facts, edits: ProjectEdits, call: cst.Call) -> None:
+def result_annotations(facts: Facts, call: cst.Call) -> ProjectEdits:
     """Make three four wherever a function returns, takes or keeps the result of a call as it came."""
-    for annotation in facts.once(_of_results).get(call, ()):
-        lengthen(facts, edits, annotation, 3, 2)
+    annotations = facts.once(_of_results).get(call, ())
+    return ProjectEdits(*(lengthen(facts, annotation, 3, 2) for annotation in annotations))
 
 
 def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
@@ -47,18 +47,17 @@ def _of_results(facts: Facts) -> dict[cst.CSTNode, list[cst.Annotation]]:
     return by_call
 
 
-def lengthen(facts: Facts, edits: ProjectEdits, annotation: cst.Annotation, count: int, place: int) -> None:
+def lengthen(facts: Facts, annotation: cst.Annotation, count: int, place: int) -> ProjectEdits:
     """Put the class of the wrapped criterion into an annotation of a tuple of ``count`` types."""
     outer = _yielded(_behind_a_name(facts, annotation))
     if not isinstance(outer, cst.Subscript) or name_of(outer.value) not in ("Tuple", "tuple"):
-        return
-    if len(outer.slice) != count or any(
-        isinstance(n, cst.Ellipsis) for n in facts.inside(outer, cst.Ellipsis)
-    ):
-        return
+        return ProjectEdits()
+    if len(outer.slice) != count or facts.inside(outer, cst.Ellipsis):
+        return ProjectEdits()
     module = facts.module_of(annotation)
-    text = wrapped_type(edits, module)
+    text, edits = wrapped_type(module)
     edits.of(module).change(outer, lambda new: _with_type(new, count, place, text))
+    return edits
 
 
 def _yielded(said: cst.BaseExpression) -> cst.BaseExpression:
@@ -84,13 +83,14 @@ def _behind_a_name(facts: Facts, annotation: cst.Annotation) -> cst.BaseExpressi
     return homes[0].value
 
 
-def wrapped_type(edits: ProjectEdits, module: ModuleInfo) -> str:
-    """How a module writes the class of the wrapped criterion, which it imports now where it did not."""
+def wrapped_type(module: ModuleInfo) -> tuple[str, ProjectEdits]:
+    """How a module writes the class of the wrapped criterion, with its import where it has none."""
     bound_by_dotted = {dotted: bound for bound, dotted in bindings(module.tree).items()}
     dotted = ".".join(_WRAPPED)
+    edits = ProjectEdits()
     if dotted not in bound_by_dotted:
         edits.of(module).need_import(f"from {_WRAPPED[0]} import {_WRAPPED[1]}")
-    return bound_by_dotted.get(dotted, _WRAPPED[1])
+    return bound_by_dotted.get(dotted, _WRAPPED[1]), edits
 
 
 def _with_type(new: cst.CSTNode, count: int, place: int, text: str) -> cst.CSTNode:

@@ -35,7 +35,8 @@ class Record:
     made: cst.Call
     kind: str
     """What people call it."""
-    declare: Callable[[ProjectEdits, str], None]
+    declare: Callable[[str], ProjectEdits]
+    """Gives its kind one field more, of that name."""
     place: int
     """Which of its fields the new one is, and below how many it had."""
     size: int
@@ -82,9 +83,11 @@ class Record:
         if not 0 < place <= len(fields):
             return None
 
-        def declare(edits: ProjectEdits, name: str) -> None:
+        def declare(name: str) -> ProjectEdits:
             home = facts.module_of(definition)
-            edits.of(home).insert_after(fields[place - 1], f"{name}: {wrapped_type(edits, home)}")
+            said, edits = wrapped_type(home)
+            edits.of(home).insert_after(fields[place - 1], f"{name}: {said}")
+            return edits
 
         return cls(facts, call, definition.name.value, declare, place, len(fields))
 
@@ -98,24 +101,30 @@ class Record:
         if list(facts.calls_of(what, ALWAYS)) != [call] or _count(fields) != size:
             return None
 
-        def declare(edits: ProjectEdits, name: str) -> None:
+        def declare(name: str) -> ProjectEdits:
+            edits = ProjectEdits()
             edits.of(facts.module_of(fields)).change(fields, lambda new: _with_field(new, place, name))
+            return edits
 
         return cls(facts, call, name_of(call.func), declare, place, size)
 
-    def grow(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
-        """One field more, given where the record is made and read by every caller. Raises `Withheld`."""
-        self.declare(edits, name)
+    def grow(self, name: str, calls: Sequence[Call], so_far: ProjectEdits) -> ProjectEdits:
+        """One field more, given where the record is made, and read as `read` does. Raises `Withheld`."""
+        edits = self.declare(name)
         module = self.facts.module_of(self.made)
         if self.made.args[-1].keyword is not None:
             edits.of(module).change(self.made, lambda new: add_argument(new, name, name, ()))
         else:
             edits.of(module).change(self.made, lambda new: _with_last(new, name))
-        self.read(edits, name, calls)
+        edits.extend(self.read(name, calls, so_far))
+        return edits
 
-    def read(self, edits: ProjectEdits, name: str, calls: Sequence[Call]) -> None:
-        """The new field in a variable of every caller. Raises `Withheld`."""
-        facts = self.facts
+    def read(self, name: str, calls: Sequence[Call], so_far: ProjectEdits) -> ProjectEdits:
+        """The new field in a variable of every caller. Raises `Withheld`.
+
+        ``so_far``: what changes already.
+        """
+        facts, edits = self.facts, ProjectEdits()
         for call, where in calls:
             assign = facts.parent(call)
             target = assign.targets[0].target if isinstance(assign, cst.Assign) else None
@@ -123,9 +132,11 @@ class Record:
                 edits.of(where).change(target, lambda new: add_element(new, self.place, name))
                 continue
             text = target_text(facts, assign) if isinstance(assign, Home) else ""
-            if not text and (kept := put_on_a_line(facts, edits, where, call)):
+            line = put_on_a_line(facts, call, so_far) if not text else None
+            if line is not None:
+                edits.extend(line.edits)
                 edits.of(where).insert_before(
-                    facts.statement(call), f"{name} = {self.reading.format(kept, name)}"
+                    facts.statement(call), f"{name} = {self.reading.format(line.name, name)}"
                 )
                 continue
             if not text:
@@ -136,6 +147,7 @@ class Record:
                     call,
                 )
             edits.of(where).insert_after(facts.statement(call), f"{name} = {self.reading.format(text, name)}")
+        return edits
 
 
 def _what(facts: Facts, call: cst.Call) -> What | None:
@@ -144,8 +156,9 @@ def _what(facts: Facts, call: cst.Call) -> What | None:
     return made[0] if len(made) == 1 else None
 
 
-def _nothing(edits: ProjectEdits, name: str) -> None:
+def _nothing(name: str) -> ProjectEdits:
     """What takes any keyword declares none."""
+    return ProjectEdits()
 
 
 def _fields(definition: cst.ClassDef) -> list[cst.SimpleStatementLine]:

@@ -12,7 +12,7 @@ from functools import partial
 import libcst as cst
 
 from dpmigrate.analysis.ledger import HandedOnWhole
-from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.editing.nodes import add_parameter
 from dpmigrate.codemods.program.assignments import Home, target_text
 from dpmigrate.codemods.program.binders import binders, bound_by
@@ -26,30 +26,31 @@ from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
 def filled_records(upgrade: UpgradedCall) -> dict[cst.Call, Record]:
     """The records that the result of a call fills, by the calls that make them."""
-    found: dict[cst.Call, Record] = {}
+    records: dict[cst.Call, Record] = {}
     for argument in {e.origin.node: e for e in upgrade.events if isinstance(e, HandedOnWhole)}:
         call = upgrade.facts.parent(argument)
         record = Record.filled(upgrade.facts, call) if isinstance(call, cst.Call) else None
         if record is not None and not upgrade.mixed:
-            found[record.made] = record
-    return found
+            records[record.made] = record
+    return records
 
 
-def fill(upgrade: UpgradedCall, record: Record, target: str) -> None:
+def fill(upgrade: UpgradedCall, record: Record, target: str) -> ProjectEdits:
     """Let a record have the wrapped criterion, and a variable read it where the record is kept.
 
     A record that is returned at once is read by whoever calls the function. Raises `Withheld`.
     """
-    facts, edits, call = upgrade.facts, upgrade.edits, record.made
+    facts, call = upgrade.facts, record.made
     field, module = target.rpartition(".")[2], facts.module_of(record.made)
     refuse_taken_whole(facts, call, field, record.kind, record.place)
-    record.declare(edits, field)
+    edits = record.declare(field)
     home = facts.parent(call)
     text = target_text(facts, home) if isinstance(home, Home) else ""
     if text:
         edits.of(module).insert_after(facts.statement(call), f"{target} = {text}.{field}")
     elif not isinstance(home, cst.Return) or target != field:
         raise _by_hand(facts, call)
+    return edits
 
 
 def receivers(upgrade: UpgradedCall, records: Collection[cst.Call]) -> dict[cst.FunctionDef, int]:

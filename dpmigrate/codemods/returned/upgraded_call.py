@@ -1,54 +1,72 @@
-"""One ``make_private`` call that moves to the API of Opacus 1.5.3: what its recipes know of it, and share."""
+"""One ``make_private`` call that moves to the API of Opacus 1.5.3: what all recipes of its upgrade share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import ALWAYS, Event, Guard, PrivateRun
+from dpmigrate.analysis.ledger import ALWAYS, Constant, Event, Guard, PrivateRun
 from dpmigrate.analysis.source.modules import ModuleInfo
-from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.program.facts import Facts
+from dpmigrate.codemods.editing.edits import Withheld
+from dpmigrate.codemods.program.facts import Facts, Scope
 
 
+@dataclass(frozen=True, eq=False)
 class UpgradedCall:
-    """All runs of one call, and the edits that the recipes of its upgrade collect."""
+    """All runs of one call. No recipe changes it: what one finds out it returns."""
 
-    def __init__(
-        self,
-        facts: Facts,
-        runs: Sequence[PrivateRun],
-        beside: Sequence[PrivateRun] = (),
-        apart: bool = False,
-        by_caller: bool = False,
-    ) -> None:
-        self.facts = facts
-        self.edits = ProjectEdits()
-        self.apart = apart
-        """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
-        self.by_caller = by_caller
-        """Whether every caller of the function hands a criterion of its own to the run."""
-        self.runs = tuple(runs)
-        self.beside = tuple(beside)
-        """Runs of other calls in modes that are not ghost, whose results the same code takes apart."""
-        self.ghost = tuple(r for r in runs if r.ghost)
-        self.module: ModuleInfo = runs[0].module
-        node = runs[0].origin.node
+    facts: Facts
+    runs: tuple[PrivateRun, ...]
+    beside: tuple[PrivateRun, ...] = ()
+    """Runs of other calls in modes that are not ghost, whose results the same code takes apart."""
+    apart: bool = False
+    """Whether the run gets a criterion of its own, beside the project's, which stays as it is."""
+    by_caller: bool = False
+    """Whether every caller of the function hands a criterion of its own to the run."""
+
+    @cached_property
+    def call(self) -> cst.Call:
+        """The call itself."""
+        node = self.runs[0].origin.node
         assert isinstance(node, cst.Call)
-        self.call = node
-        self.mixed = any(r.ghost is not True for r in runs) or bool(beside)
+        return node
+
+    @property
+    def module(self) -> ModuleInfo:
+        """The module in which it is written."""
+        return self.runs[0].module
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The function, or module, in which it is written."""
+        return self.facts.scope(self.call)
+
+    @cached_property
+    def ghost(self) -> tuple[PrivateRun, ...]:
+        """The runs that are, or may be, in a ghost mode."""
+        return tuple(r for r in self.runs if r.ghost)
+
+    @cached_property
+    def mixed(self) -> bool:
         """Whether the code after this call may also get what a mode that is not ghost returns."""
+        return any(r.ghost is not True for r in self.runs) or bool(self.beside)
 
     @property
     def manual(self) -> bool:
         """Whether the ghost model and optimizer are made by hand, without an engine."""
         return self.runs[0].manual
 
-    def withheld(self, reason: str) -> Withheld:
-        """Why the upgrade must not be made, said of the call itself."""
-        return Withheld(reason, self.module, self.call)
+    @property
+    def adaptive(self) -> bool:
+        """Whether the engine is the one that adapts its clipping norm."""
+        return self.runs[0].adaptive
+
+    @cached_property
+    def has_criterion(self) -> bool:
+        """Whether the call is given a criterion already."""
+        return any(r.argument("criterion") for r in self.ghost)
 
     @cached_property
     def guard(self) -> Guard:
@@ -63,3 +81,16 @@ class UpgradedCall:
     def events(self) -> tuple[Event, ...]:
         """The events of all ghost runs."""
         return tuple(e for r in self.ghost for e in r.events)
+
+    @property
+    def loss_reduction(self) -> str:
+        """The reduction that ``loss_reduction=`` asks the criterion to have. Raises `Withheld`."""
+        values = [w for r in self.ghost for w in r.argument("loss_reduction").each]
+        constants = {w.value if isinstance(w, Constant) else None for w in values} or {"mean"}
+        if len(constants) != 1 or None in constants:
+            raise self.withheld('loss_reduction= of this call is no literal: write "mean" or "sum"')
+        return str(constants.pop())
+
+    def withheld(self, reason: str) -> Withheld:
+        """Why the upgrade must not be made, said of the call itself."""
+        return Withheld(reason, self.module, self.call)

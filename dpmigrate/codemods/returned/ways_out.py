@@ -60,7 +60,8 @@ def lead_out(
     taking = [each for each in calls if facts.scope(each[0]) in having]
     if record is not None:
         refuse_taken_whole(facts, record.made, name, record.kind, record.place)
-        (record.read if has_field else record.grow)(edits, name, taking)
+        lead = record.read if has_field else record.grow
+        edits.extend(lead(name, taking, edits))
     elif isinstance(value, cst.Dict):
         _out_by_entry(routes, name, value, [call for call, _ in taking])
     else:
@@ -111,7 +112,7 @@ def _out_by_element(
         edits.of(facts.module_of(function)).change(each, lambda new: add_element(new, place, name))
     for annotated in (function, *returning_as_it_is(facts, function)):
         if isinstance(annotated, cst.FunctionDef) and annotated.returns is not None:
-            lengthen(facts, edits, annotated.returns, count, place)
+            edits.extend(lengthen(facts, annotated.returns, count, place))
     for call, where in calls:
         target, scope = _target(facts, call), facts.scope(call)
         taken = name if scope in having else unread(facts, scope)

@@ -32,8 +32,8 @@ from dpmigrate.codemods.upgrade.two_pass import (
 )
 
 
-def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
-    """Plan it for the runs of one call. Raises `Withheld`."""
+def back_to_hooks(facts: Facts, runs: Sequence[PrivateRun]) -> ProjectEdits:
+    """All that changes for the runs of one call. Raises `Withheld`."""
     module, call = runs[0].module, runs[0].origin.node
     assert isinstance(call, cst.Call)
     if runs[0].manual:
@@ -49,7 +49,7 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun])
             module,
             call,
         )
-    drop_clipping(facts, edits, runs, call)
+    edits = drop_clipping(facts, runs, call)
     module_edits = edits.of(module)
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "grad_sample_mode"), None)
     if direct is not None and isinstance(direct.value, cst.SimpleString):
@@ -59,8 +59,7 @@ def back_to_hooks(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun])
             edits.of(facts.module_of(literal)).change(literal, _hooks)
     module_edits.change(call, lambda new: remove_argument(new, "criterion"))
     events = [e for r in runs for e in r.events]
-    _results(facts, edits, events, runs)
-    _loop(facts, edits, events, runs)
+    return ProjectEdits(edits, _results(facts, events, runs), _loop(facts, events, runs))
 
 
 def _mode_literals(facts: Facts, runs: Sequence[PrivateRun]) -> list[cst.SimpleString]:
@@ -85,7 +84,9 @@ def _hooks(new: cst.CSTNode) -> cst.CSTNode:
     return new.with_changes(value=f"{new.prefix}{new.quote}hooks{new.quote}")
 
 
-def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[PrivateRun]) -> None:
+def _results(facts: Facts, events: Sequence[Event], runs: Sequence[PrivateRun]) -> ProjectEdits:
+    """The third of four targets goes. Raises `Withheld`."""
+    edits = ProjectEdits()
     given = [thing.key for r in runs for thing in r.argument("criterion").things]
     for event in {e.origin.node: e for e in events if isinstance(e, (Unpack, ResultUsed))}.values():
         if isinstance(event, HandedOnWhole) and not given:
@@ -118,9 +119,11 @@ def _results(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: S
                 node,
             )
         edits.of(event.origin.module).change(node, lambda new: remove_element(new, 2))
+    return edits
 
 
-def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequence[PrivateRun]) -> None:
+def _loop(facts: Facts, events: Sequence[Event], runs: Sequence[PrivateRun]) -> ProjectEdits:
+    """One backward pass over the losses' mean or sum. Raises `Withheld`."""
     reduction = _reduction(runs)
     nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
     calls = [n for n in nodes if isinstance(n, cst.Call)]
@@ -136,10 +139,10 @@ def _loop(facts: Facts, edits: ProjectEdits, events: Sequence[Event], runs: Sequ
     )
     blocks = [TwoPassBlock(facts, [e for e in events if facts.scope(e.origin.node) is s]) for s in scopes]
     clears = nothing_else_clears(events, {*calls, *(c for b in blocks for c in b.clearing)})
-    for call in calls:
-        replace_double_backward(edits, facts, call, clears, reduction)
-    for block in blocks:
-        block.rewrite(edits, clears, reduction)
+    return ProjectEdits(
+        *(replace_double_backward(facts, call, clears, reduction) for call in calls),
+        *(block.rewritten(clears, reduction) for block in blocks),
+    )
 
 
 def _reduction(runs: Sequence[PrivateRun]) -> str:

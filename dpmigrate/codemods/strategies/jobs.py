@@ -31,9 +31,9 @@ def _planned(project: Project, facts: FactsByPart, group: CallGroup, strategy: S
     part_facts = facts.of(group.runs[0].module)
     try:
         if strategy == "set-to-none":
-            set_to_none(part_facts, job.edits, group.runs)
+            job.edits = set_to_none(part_facts, group.runs)
         elif strategy == "hooks":
-            back_to_hooks(part_facts, job.edits, group.runs)
+            job.edits = back_to_hooks(part_facts, group.runs)
         elif not is_patched(group.runs[0].module.tree):
             patch_core(project, part_facts, job)
     except Withheld as withheld:

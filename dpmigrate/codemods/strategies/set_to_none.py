@@ -16,8 +16,9 @@ from dpmigrate.codemods.editing.nodes import add_argument
 from dpmigrate.codemods.program.facts import Facts
 
 
-def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
-    """Plan it for the runs of one call. Raises `Withheld`."""
+def set_to_none(facts: Facts, runs: Sequence[PrivateRun]) -> ProjectEdits:
+    """All that changes for the runs of one call. Raises `Withheld`."""
+    edits = ProjectEdits()
     ghost = [r for r in runs if r.ghost]
     touches = {e.origin.node: e for r in ghost for e in r.happened(FirstTouch) if e.how != "none"}
     if not touches:
@@ -51,7 +52,8 @@ def set_to_none(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -
                 node,
             )
     if needs_insertion:
-        _insert(facts, edits, ghost)
+        edits.extend(_inserted(facts, ghost))
+    return edits
 
 
 def _may_be_spread(call: cst.Call) -> bool:
@@ -70,8 +72,9 @@ def _with_none(new: cst.CSTNode) -> cst.CSTNode:
     return add_argument(new, "set_to_none", "True", ())
 
 
-def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> None:
+def _inserted(facts: Facts, ghost: Sequence[PrivateRun]) -> ProjectEdits:
     """A ``zero_grad(set_to_none=True)`` after every step, where nothing clears the gradients yet."""
+    edits = ProjectEdits()
     steps = {e.origin.node: e for r in ghost for e in r.happened(Stepped)}
     if not steps:
         raise Withheld(
@@ -95,3 +98,4 @@ def _insert(facts: Facts, edits: ProjectEdits, ghost: Sequence[PrivateRun]) -> N
             )
         receiver = facts.code(node.func.value).strip()
         edits.of(event.origin.module).insert_after(statement, f"{receiver}.zero_grad(set_to_none=True)")
+    return edits

@@ -22,8 +22,9 @@ _NAME = "weights_only"
 _ARGUMENT = "torch_load_kwargs"
 
 
-def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
+def drop_weights_only(facts: Facts) -> ProjectEdits:
     """Take ``weights_only`` out of what the engines' ``load_checkpoint`` is given. Raises `Withheld`."""
+    edits = ProjectEdits()
     for call in _loading(facts):
         given = next(
             arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == _ARGUMENT
@@ -44,6 +45,7 @@ def drop_weights_only(facts: Facts, edits: ProjectEdits) -> None:
             module_edits.change(call, lambda new: remove_argument(new, _ARGUMENT))
         elif _has_it(given):
             _take_out(module_edits, given)
+    return edits
 
 
 def states_of_before(facts: Facts, release: str) -> list[str]:

@@ -13,12 +13,13 @@ from dpmigrate.codemods.editing.nodes import remove_argument
 from dpmigrate.codemods.program.facts import Facts
 
 
-def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun], call: cst.Call) -> None:
-    """Plan the removal; another clipping that other modes ask for stays. Raises `Withheld`."""
+def drop_clipping(facts: Facts, runs: Sequence[PrivateRun], call: cst.Call) -> ProjectEdits:
+    """The removal; another clipping that other modes ask for stays. Raises `Withheld`."""
+    edits = ProjectEdits()
     values = [w for r in runs for w in r.argument("clipping").each]
     constants = {w.value for w in values if isinstance(w, Constant)}
     if "ghost" not in constants:
-        return
+        return edits
     direct = next((a for a in call.args if a.keyword and a.keyword.value == "clipping"), None)
     others = constants - {"ghost", "flat", None}
     given = all(isinstance(w, (Constant, Missing)) for w in values)
@@ -32,7 +33,7 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun],
         )
     if direct is not None and not others:
         edits.of(facts.module_of(call)).change(call, lambda new: remove_argument(new, "clipping"))
-        return
+        return edits
     literals = {
         o.node
         for r in runs
@@ -52,7 +53,8 @@ def drop_clipping(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun],
         if others or direct is not None:
             edits.of(facts.module_of(literal)).change(literal, _flat)
         else:
-            _drop_entry(facts, edits, literal)
+            edits.extend(_without_entry(facts, literal))
+    return edits
 
 
 def _flat(new: cst.CSTNode) -> cst.CSTNode:
@@ -60,7 +62,8 @@ def _flat(new: cst.CSTNode) -> cst.CSTNode:
     return cst.SimpleString(f"{new.prefix}{new.quote}flat{new.quote}")
 
 
-def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None:
+def _without_entry(facts: Facts, literal: cst.CSTNode) -> ProjectEdits:
+    edits = ProjectEdits()
     module_edits = edits.of(facts.module_of(literal))
     parent = facts.parent(literal)
     while isinstance(parent, cst.IfExp):
@@ -77,6 +80,7 @@ def _drop_entry(facts: Facts, edits: ProjectEdits, literal: cst.CSTNode) -> None
         module_edits.remove(facts.removable(parent))
     else:
         module_edits.change(literal, _flat)
+    return edits
 
 
 def _without_key(new: cst.CSTNode) -> cst.CSTNode:

@@ -46,18 +46,17 @@ def in_place_jobs(facts: FactsByPart, found: Sequence[MatchedFinding]) -> list[J
         try:
             for change in _changes([match.run]):
                 if change.origin.node is node:
-                    out_of_place(facts.of(match.origin.module), job.edits, node, change.by)
+                    job.edits.extend(out_of_place(facts.of(match.origin.module), node, change.by))
         except Withheld as withheld:
             job.withheld = withheld
         jobs.append(job)
     return jobs
 
 
-def all_out_of_place(facts: Facts, edits: ProjectEdits, runs: Sequence[PrivateRun]) -> None:
+def all_out_of_place(facts: Facts, runs: Sequence[PrivateRun]) -> ProjectEdits:
     """Rewrite whatever the models of some runs change in place. Raises `Withheld`."""
-    for change in _changes(runs):
-        if not change.library:
-            out_of_place(facts, edits, change.origin.node, change.by)
+    changes = [change for change in _changes(runs) if not change.library]
+    return ProjectEdits(*(out_of_place(facts, change.origin.node, change.by) for change in changes))
 
 
 def _changes(runs: Sequence[PrivateRun]) -> list[ChangedInPlace]:
@@ -70,17 +69,19 @@ def of_a_library(runs: Sequence[PrivateRun]) -> bool:
     return any(e.library for run in runs for e in run.happened(ChangedInPlace))
 
 
-def out_of_place(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> None:
+def out_of_place(facts: Facts, node: cst.CSTNode, by: InPlaceBy) -> ProjectEdits:
     """Rewrite one operation, or let it work on a copy of the layer's output. Raises `Withheld`."""
     try:
-        _rewrite(facts, edits, node, by)
+        return _rewritten(facts, node, by)
     except Withheld:
-        if not _on_a_copy(facts, edits, node, by):
+        on_a_copy = _on_a_copy(facts, node, by)
+        if on_a_copy is None:
             raise
+        return on_a_copy
 
 
-def _on_a_copy(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> bool:
-    """Whether what is changed comes right from a call, which then gives a copy that all its names mean."""
+def _on_a_copy(facts: Facts, node: cst.CSTNode, by: InPlaceBy) -> ProjectEdits | None:
+    """Let the call that what is changed comes right from give a copy; None where it comes from no call."""
     changed = _changed_by(node, by)
     held = seen_through(changed)
     bound = bound_before(facts, node, held) if held and "." not in held else None
@@ -89,14 +90,15 @@ def _on_a_copy(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlace
         or not isinstance(bound.value, cst.Call)
         or seen_through(bound.value)
     ):
-        return False
+        return None
     functions = {f.name.value for info in facts.modules for f in facts.inside(info.tree, cst.FunctionDef)}
     if name_of(bound.value.func) in functions or not all(
         isinstance(t.target, cst.Name) for t in bound.targets
     ):
-        return False  # a function may have kept what it gives
+        return None  # a function may have kept what it gives
+    edits = ProjectEdits()
     edits.of(facts.module_of(node)).change(bound.value, _copied)
-    return True
+    return edits
 
 
 def _changed_by(node: cst.CSTNode, by: InPlaceBy) -> cst.BaseExpression | None:
@@ -117,8 +119,9 @@ def _copied(new: cst.CSTNode) -> cst.CSTNode:
     return cst.Call(cst.Attribute(new, cst.Name("clone")))
 
 
-def _rewrite(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy) -> None:
-    own = edits.of(facts.module_of(node))
+def _rewritten(facts: Facts, node: cst.CSTNode, by: InPlaceBy) -> ProjectEdits:
+    edits = ProjectEdits()
+    module_edits = edits.of(facts.module_of(node))
     if by == "operator":
         if not isinstance(node, cst.AugAssign) or not text_of(node.target):
             raise _raises_later(
@@ -127,7 +130,7 @@ def _rewrite(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy
         if type(node.operator) not in _OPERATORS:
             raise _raises_later(facts, node, "write it as an operation that makes a new tensor (x = x + y)")
         refuse_shared(facts, node, text_of(node.target))
-        own.change(node, _as_assignment)
+        module_edits.change(node, _as_assignment)
     elif by == "library":
         raise Withheld(
             "the model is a library's, which changes outputs of layers in place: stay on Opacus 1.5.3, or "
@@ -143,14 +146,17 @@ def _rewrite(facts: Facts, edits: ProjectEdits, node: cst.CSTNode, by: InPlaceBy
             if given:
                 refuse_shared(facts, call, given)
                 refuse_reads_behind(facts, call, given)
-        own.change(node, lambda new: _without_flag(new, flag))
+        module_edits.change(node, lambda new: _without_flag(new, flag))
     elif by == "layer" and isinstance(node, cst.Call) and not any(a.star for a in node.args):
-        own.change(node, lambda new: add_argument(new, "inplace", "False", ()))  # over what partial() gives
+        module_edits.change(
+            node, lambda new: add_argument(new, "inplace", "False", ())
+        )  # over what partial() gives
     elif by == "layer":
         raise _raises_later(facts, node, "leave inplace out of what this call is given")
     else:
         assert isinstance(node, cst.Call)
-        _make_new(facts, edits, node, by)
+        return _made_new(facts, node, by)
+    return edits
 
 
 def _raises_later(facts: Facts, node: cst.CSTNode, instead: str) -> Withheld:
@@ -161,8 +167,9 @@ def _raises_later(facts: Facts, node: cst.CSTNode, instead: str) -> Withheld:
     )
 
 
-def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) -> None:
+def _made_new(facts: Facts, node: cst.Call, by: InPlaceBy) -> ProjectEdits:
     """``h.relu_()`` becomes ``h.relu()``, and ``h = h.relu()`` where nothing took the result."""
+    edits = ProjectEdits()
     module_edits = edits.of(facts.module_of(node))
     new_name = _without_underscore(node)
     changed = node.args[0].value if by == "function" and node.args else receiver(node)
@@ -185,6 +192,7 @@ def _make_new(facts: Facts, edits: ProjectEdits, node: cst.Call, by: InPlaceBy) 
     elif held:
         refuse_reads_behind(facts, node, held)
     module_edits.change(node, lambda new: new.with_changes(func=_renamed(new.func, new_name)))
+    return edits
 
 
 def _whole_chain(facts: Facts, node: cst.Call) -> cst.Call:

@@ -171,7 +171,7 @@ def _release(
 ) -> str:
     """The release that pins are raised to, once the code is ready for it. Raises `Withheld`."""
     for group in groups if pins else ():
-        drop_weights_only(facts.of(group.runs[0].module), job.edits)
+        job.edits.extend(drop_weights_only(facts.of(group.runs[0].module)))
     ghost = [run for run in job.runs if run.ghost]
     left = _in_place_left(facts, job, groups) if pins or job.edits.touched() else None
     if left is not None and not (pins and _trains_on_the_release_before(job, options)):
@@ -210,7 +210,7 @@ def _in_place_left(facts: FactsByPart, job: Job, groups: Sequence[CallGroup]) ->
     edits = ProjectEdits()
     try:
         for group in groups:
-            all_out_of_place(facts.of(group.runs[0].module), edits, group.runs)
+            edits.extend(all_out_of_place(facts.of(group.runs[0].module), group.runs))
     except Withheld as withheld:
         return withheld
     job.edits.merge(edits)

@@ -7,6 +7,8 @@ losses are made by the returned criterion, one ``backward()`` does what two pass
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -20,13 +22,14 @@ from dpmigrate.analysis.ledger import (
     Thing,
 )
 from dpmigrate.analysis.ledger.expressions import Instance
-from dpmigrate.codemods.criterion.upgraded import CriterionPlan
+from dpmigrate.codemods.criterion.upgraded import wrapped_criterion
+from dpmigrate.codemods.criterion.wrapping import Wrapping
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.losses.floats import UseWithheld
 from dpmigrate.codemods.losses.origins import LossSite, origins
 from dpmigrate.codemods.losses.uses import Uses
 from dpmigrate.codemods.program.facts import Facts
-from dpmigrate.codemods.returned.unpack import ResultPlan
+from dpmigrate.codemods.returned.result import Result
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.upgrade.clipping_ghost import drop_clipping
 from dpmigrate.codemods.upgrade.manual_pair import wrap_criterion
@@ -40,10 +43,28 @@ from dpmigrate.codemods.upgrade.two_pass import (
 _WATCHED = ("dp-model", "dp-optimizer", "dp-criterion")
 
 
+class Upgrade(NamedTuple):
+    """What moves one call: the edits, and what the user is told beside."""
+
+    edits: ProjectEdits
+    notices: list[str]
+
+
+class _Passes(NamedTuple):
+    """The backward passes of a call's runs."""
+
+    blocks: list[TwoPassBlock]
+    """Two passes written out."""
+    calls: list[cst.Call]
+    """Two passes by ``double_backward``."""
+    plain: list[Backward]
+    """Single ones."""
+
+
 def upgraded(
     facts: Facts, runs: Sequence[PrivateRun], beside: Sequence[PrivateRun], apart: bool = False
-) -> tuple[ProjectEdits, list[str]]:
-    """The edits and notices that upgrade all runs of one call. Raises `Withheld`.
+) -> Upgrade:
+    """What upgrades all runs of one call. Raises `Withheld`.
 
     ``beside`` and ``apart`` are those of `UpgradedCall`.
 
@@ -51,153 +72,146 @@ def upgraded(
     run gets another one beside it. Where no one criterion can be given to the call, each caller of the
     function around it hands on its own.
     """
-    upgrade = UpgradePlan(UpgradedCall(facts, runs, beside, apart=apart))
+    of = UpgradedCall(facts, tuple(runs), tuple(beside), apart)
     try:
-        upgrade.plan()
+        return _upgraded(of)
     except Withheld as withheld:
         if apart:
             raise
         apart = isinstance(withheld, UseWithheld)
-        upgrade = UpgradePlan(UpgradedCall(facts, runs, beside, apart=apart, by_caller=not apart))
         try:
-            upgrade.plan()
+            return _upgraded(replace(of, apart=apart, by_caller=not apart))
         except Withheld:
             raise withheld from None
-    return upgrade.edits, upgrade.notices
 
 
-class UpgradePlan:
-    """The recipes for one call, put together. Planning raises `Withheld`."""
+def _upgraded(of: UpgradedCall) -> Upgrade:
+    """The recipes for one call, put together. Raises `Withheld`."""
+    _refuse_escapes(of)
+    passes = _passes(of)
+    sites = _sites(of, passes)
+    own_sites = tuple(s for s in sites if not (isinstance(s.maker, Thing) and s.maker.kind == "dp-criterion"))
+    edits = ProjectEdits()
+    if of.manual:
+        wrapped = wrap_criterion(of, own_sites)
+    else:
+        wrapping = Wrapping(of, own_sites, Result.of(of))
+        edits.extend(drop_clipping(of.facts, of.runs, of.call))
+        wrapped = wrapped_criterion(wrapping)
+    edits.extend(wrapped.edits)
+    edits.extend(_one_pass(of, passes))
+    handled = {*passes.calls, *(s for block in passes.blocks for s in block.statements)}
+    reduction = of.loss_reduction if own_sites else "mean"
+    edits.extend(Uses(of.facts, of.guard, handled, reduction).rewritten(wrapped.losses))
+    return Upgrade(edits, [*_shapes_told(sites), *_norm_told(of)])
 
-    def __init__(self, of: UpgradedCall) -> None:
-        self.of = of
-        self.facts = of.facts
-        self.edits = of.edits
-        self.notices: list[str] = []
 
-    def plan(self) -> None:
-        """Collect the edits. Raises `Withheld`; what was collected until then must not be applied."""
-        self._refuse_escapes()
-        blocks, calls, plain = self._backwards()
-        sites = self._sites(blocks, calls, plain)
-        result = None if self.of.manual else ResultPlan(self.of)
-        criterion = CriterionPlan(self.of, sites, result)
-        if result is None:
-            wrap_criterion(self.of, criterion)
-        else:
-            drop_clipping(self.facts, self.edits, self.of.runs, self.of.call)
-            criterion.plan()
-        handled: set[cst.CSTNode] = set()
-        clears = nothing_else_clears(self.of.events, {*calls, *(c for b in blocks for c in b.clearing)})
-        for block in blocks:
-            block.rewrite(self.edits, clears)
-            handled.update(block.statements)
-        for call in calls:
-            replace_double_backward(self.edits, self.facts, call, clears)
-            handled.add(call)
-        uses = Uses(self.facts, self.edits, self.of.guard, handled, criterion.reduction)
-        uses.follow_calls(criterion.affected())
-        self._tell_of_shapes(sites)
-        self._notices()
+def _refuse_escapes(of: UpgradedCall) -> None:
+    """A private object that goes where it cannot be followed. Raises `Withheld`."""
+    for event in of.events:
+        if isinstance(event, Escape) and event.what in _WATCHED and not _reads_only(event.into):
+            raise Withheld(_escaped(event), event.origin.module, event.origin.node)
 
-    def _refuse_escapes(self) -> None:
-        for event in self.of.events:
-            if isinstance(event, Escape) and event.what in _WATCHED and not _reads_only(event.into):
-                raise Withheld(
-                    _escaped(event),
-                    event.origin.module,
-                    event.origin.node,
-                )
 
-    def _backwards(self) -> tuple[list[TwoPassBlock], list[cst.Call], list[Backward]]:
-        """The two-pass blocks, the calls of ``double_backward``, and single backward passes."""
-        events = self.of.events
-        nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
-        calls = [node for node in nodes if isinstance(node, cst.Call)]
-        blocks: dict[cst.CSTNode, TwoPassBlock] = {}
-        inside: set[cst.CSTNode] = set()
-        for event in events:
-            if isinstance(event, Backward) and event.loss == "two-pass":
-                scope = self.facts.scope(event.origin.node)
-                if scope not in blocks:
-                    of_scope = [e for e in events if self.facts.scope(e.origin.node) is scope]
-                    blocks[scope] = TwoPassBlock(self.facts, of_scope)
-                    inside |= {blocks[scope].first, blocks[scope].second}
-        if any(isinstance(e, CoefficientAsked) for e in events) and not blocks:
-            raise self.of.withheld(
-                "the clipping coefficients (get_coeff) are used in no two-pass step that is known: put one "
-                "loss.backward() of the criterion that make_private returns in the place of what they serve"
+def _passes(of: UpgradedCall) -> _Passes:
+    """All backward passes of the runs. Raises `Withheld`."""
+    facts, events = of.facts, of.events
+    nodes = dict.fromkeys(e.origin.node for e in events if isinstance(e, DoubleBackward))
+    calls = [node for node in nodes if isinstance(node, cst.Call)]
+    blocks: dict[cst.CSTNode, TwoPassBlock] = {}
+    inside: set[cst.CSTNode] = set()
+    for event in events:
+        if isinstance(event, Backward) and event.loss == "two-pass":
+            scope = facts.scope(event.origin.node)
+            if scope not in blocks:
+                of_scope = [e for e in events if facts.scope(e.origin.node) is scope]
+                blocks[scope] = TwoPassBlock(facts, of_scope)
+                inside |= {blocks[scope].first, blocks[scope].second}
+    if any(isinstance(e, CoefficientAsked) for e in events) and not blocks:
+        raise of.withheld(
+            "the clipping coefficients (get_coeff) are used in no two-pass step that is known: put one "
+            "loss.backward() of the criterion that make_private returns in the place of what they serve"
+        )
+    plain = [e for e in events if isinstance(e, Backward) and e.origin.node not in inside]
+    return _Passes(list(blocks.values()), calls, plain)
+
+
+def _sites(of: UpgradedCall, passes: _Passes) -> list[LossSite]:
+    """The calls that make the losses of all passes. Raises `Withheld`."""
+    expressions: list[cst.CSTNode] = [block.losses for block in passes.blocks]
+    for call in passes.calls:
+        losses = losses_of_double_backward(call)
+        if losses is None:
+            raise Withheld(
+                "double_backward has its losses from a * or **: write loss.backward() on the losses "
+                "that the returned criterion makes in its place",
+                of.facts.module_of(call),
+                call,
             )
-        plain = [e for e in events if isinstance(e, Backward) and e.origin.node not in inside]
-        return list(blocks.values()), calls, plain
+        expressions.append(losses)
+    expressions += [_goes_backward(event) for event in passes.plain if event.loss != "returned-criterion"]
+    sites: dict[cst.CSTNode, LossSite] = {}
+    for expression in expressions:
+        for site in origins(of.facts, expression, of.guard):
+            sites.setdefault(site.call, site)
+    if not sites and not passes.plain:
+        raise of.withheld(
+            "no loop is seen that trains with what this call returns: let the third object that it "
+            "returns make the losses there, and call backward() on them"
+        )
+    return list(sites.values())
 
-    def _sites(
-        self, blocks: list[TwoPassBlock], calls: list[cst.Call], plain: list[Backward]
-    ) -> list[LossSite]:
-        expressions: list[cst.CSTNode] = [b.losses for b in blocks]
-        for call in calls:
-            losses = losses_of_double_backward(call)
-            if losses is None:
-                raise Withheld(
-                    "double_backward has its losses from a * or **: write loss.backward() on the losses "
-                    "that the returned criterion makes in its place",
-                    self.facts.module_of(call),
-                    call,
-                )
-            expressions.append(losses)
-        for event in plain:
-            if event.loss == "returned-criterion":
-                continue
-            node = event.origin.node
-            if (
-                not isinstance(node, cst.Call)
-                or not isinstance(node.func, cst.Attribute)
-                or event.via != "backward"
-            ):
-                raise Withheld(
-                    f"the loss goes backward through {event.via}, which knows nothing of ghost clipping: "
-                    "write loss.backward() on what the returned criterion makes",
-                    event.origin.module,
-                    node,
-                )
-            expressions.append(node.func.value)
-        sites: dict[cst.CSTNode, LossSite] = {}
-        for expression in expressions:
-            for site in origins(self.facts, expression, self.of.guard):
-                sites.setdefault(site.call, site)
-        if not sites and not plain:
-            raise self.of.withheld(
-                "no loop is seen that trains with what this call returns: let the third object that it "
-                "returns make the losses there, and call backward() on them"
-            )
-        return list(sites.values())
 
-    def _tell_of_shapes(self, sites: list[LossSite]) -> None:
-        """Say where it hangs on a shape, which code does not tell, that there is one loss per example."""
-        for site in sites:
-            maker = site.maker
-            short = maker.name.rpartition(".")[2] if isinstance(maker, Thing) else ""
-            if short in ELEMENTWISE and not isinstance(maker, Instance):
-                place = site.module.place(site.call)
-                self.notices.append(
-                    f"{place.shown}: {short} has one loss for each element: where the output has "
-                    "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong"
-                )
-                return
+def _goes_backward(event: Backward) -> cst.BaseExpression:
+    """The loss of a single pass. Raises `Withheld` where that is not ``loss.backward()``."""
+    node = event.origin.node
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and event.via == "backward":
+        return node.func.value
+    raise Withheld(
+        f"the loss goes backward through {event.via}, which knows nothing of ghost clipping: "
+        "write loss.backward() on what the returned criterion makes",
+        event.origin.module,
+        node,
+    )
 
-    def _notices(self) -> None:
-        norm = next((r.argument("max_grad_norm") for r in self.of.ghost), None)
-        constants = {w.value if isinstance(w, Constant) else None for w in norm.each} if norm else set()
-        clipped = [w for r in self.of.ghost for w in r.argument("clipping").each]
-        others = constants - {1}
-        if Constant("ghost") in clipped and others:
-            all_known = None not in others
-            text = ", ".join(str(c) for c in others) if all_known else "what max_grad_norm says"
-            place = self.of.module.place(self.of.call)
-            self.notices.append(
-                f"{place.shown}: gradients are now clipped at {text}; "
-                "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
-            )
+
+def _one_pass(of: UpgradedCall, passes: _Passes) -> ProjectEdits:
+    """One ``backward()`` for each two passes."""
+    between = (cleared for block in passes.blocks for cleared in block.clearing)
+    clears = nothing_else_clears(of.events, {*passes.calls, *between})
+    return ProjectEdits(
+        *(block.rewritten(clears) for block in passes.blocks),
+        *(replace_double_backward(of.facts, call, clears) for call in passes.calls),
+    )
+
+
+def _shapes_told(sites: Sequence[LossSite]) -> list[str]:
+    """Where it hangs on a shape, which code does not tell, that there is one loss per example."""
+    for site in sites:
+        maker = site.maker
+        short = maker.name.rpartition(".")[2] if isinstance(maker, Thing) else ""
+        if short in ELEMENTWISE and not isinstance(maker, Instance):
+            place = site.module.place(site.call)
+            return [
+                f"{place.shown}: {short} has one loss for each element: where the output has "
+                "shape (batch, 1) and not (batch,), squeeze it first, or clipping is wrong"
+            ]
+    return []
+
+
+def _norm_told(of: UpgradedCall) -> list[str]:
+    """Where gradients are clipped at another norm than before."""
+    norm = next((r.argument("max_grad_norm") for r in of.ghost), None)
+    constants = {w.value if isinstance(w, Constant) else None for w in norm.each} if norm else set()
+    clipped = [w for r in of.ghost for w in r.argument("clipping").each]
+    others = constants - {1}
+    if Constant("ghost") not in clipped or not others:
+        return []
+    text = ", ".join(str(c) for c in others) if None not in others else "what max_grad_norm says"
+    return [
+        f"{of.module.place(of.call).shown}: gradients are now clipped at {text}; "
+        "Opacus before 1.5.3 clipped at 1 here, whatever max_grad_norm said"
+    ]
 
 
 ELEMENTWISE = frozenset(
@@ -238,6 +252,3 @@ def _reads_only(name: str | None) -> bool:
     text = name or ""
     short = text.rpartition(".")[2]
     return short in _READERS or "schedule" in text.lower() or text.startswith("torch.")
-
-
-__all__ = ["UpgradePlan", "upgraded"]

@@ -32,15 +32,13 @@ def _argument(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | N
     return plain[place].value if len(plain) > place else None
 
 
-def replace_double_backward(
-    edits: ProjectEdits, facts: Facts, call: cst.Call, clears: bool, reduction: str = ""
-) -> None:
+def replace_double_backward(facts: Facts, call: cst.Call, clears: bool, reduction: str = "") -> ProjectEdits:
     """``double_backward(model, optimizer, losses)`` becomes ``losses.backward()``.
 
     ``clears`` says that nothing else in the loop clears the gradients: then it is done before.
     ``reduction`` ("mean" or "sum") is called on the losses first, where they are plain tensors.
     """
-    optimizer = _argument(call, 1, "optimizer")
+    edits, optimizer = ProjectEdits(), _argument(call, 1, "optimizer")
     statement = facts.statement(call)
     if clears and optimizer is not None and isinstance(statement, cst.SimpleStatementLine):
         edits.of(facts.module_of(call)).insert_before(
@@ -56,6 +54,7 @@ def replace_double_backward(
         return cst.Call(func=cst.Attribute(losses, cst.Name("backward")))
 
     edits.of(facts.module_of(call)).change(call, change)
+    return edits
 
 
 class TwoPassBlock:
@@ -163,13 +162,14 @@ class TwoPassBlock:
         loads = [n for n in facts.inside(scope, cst.Name) if n.value == name and not is_bound_by(facts, n)]
         return bool(loads) and all(facts.removable(n) in self.statements for n in loads)
 
-    def rewrite(self, edits: ProjectEdits, clears: bool, reduction: str = "") -> None:
+    def rewritten(self, clears: bool, reduction: str = "") -> ProjectEdits:
         """One ``backward()`` stands where the first pass stood; the rest goes.
 
         ``clears`` says that nothing else in the loop clears the gradients: then what did so between
         the passes does it before. ``reduction`` ("mean" or "sum") is called on the losses
         first, where they are plain tensors.
         """
+        edits = ProjectEdits()
         module_edits = edits.of(self.module)
         keep = self.facts.removable(self.first)
         text = self.facts.code(self.losses).strip()
@@ -191,6 +191,7 @@ class TwoPassBlock:
             return new.with_changes(body=[cst.Expr(call)], leading_lines=lines, trailing_whitespace=trailing)
 
         module_edits.change(keep, change)
+        return edits
 
 
 def _written(code: str) -> str:

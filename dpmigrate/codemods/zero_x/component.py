@@ -133,7 +133,7 @@ def _plan(facts: Facts, found: Sequence[MatchedFinding], job: Job) -> None:
     for call in calls:
         for change in call.in_place:
             if not change.library:
-                out_of_place(facts, job.edits, change.origin.node, change.by)
+                job.edits.extend(out_of_place(facts, change.origin.node, change.by))
     for engine in engines.values():
         EngineUses(engine).rewrite()
         engine.make_private()
