@@ -22,5 +22,15 @@ What all of them stand on:
 ``program``      what a fix asks about an analysed program
 ``editing``      how a tree is changed
 
-A recipe collects edits, and raises `edits.Withheld` for what it cannot follow.
+A recipe is a function that returns its edits (`editing.edits.ProjectEdits`), and raises `edits.Withheld`,
+with the reason and what to do by hand, for what it cannot follow. What recipes share is frozen:
+`UpgradedCall` is one call that is upgraded, `Wrapping` that call with what makes its losses. (`zero_x` is
+older: its recipes add to the edits that they are given.) To add one to the upgrade:
+
+1. A module in the folder of what it rewrites, with ``def recipe(upgrade: UpgradedCall) -> ProjectEdits`` in
+   it: ``edits = ProjectEdits()``, then ``edits.of(module).change(node, ...)``, ``insert_before``,
+   ``remove``. What another recipe returns is taken in by ``edits.extend(...)``; changes of one node are
+   made in that order.
+2. What it finds out that a later recipe needs it returns beside the edits, as `Wrapped` does.
+3. A call of it in ``upgrade/moving.py``, or in the recipe that it is a part of.
 """

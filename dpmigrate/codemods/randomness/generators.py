@@ -25,13 +25,37 @@ SEED_NAMES = ("seed", "random_seed", "manual_seed")
 SEEDERS = frozenset(["manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed"])
 
 
-def give_entropy(
-    facts: Facts, edits: ProjectEdits, constructor: cst.CSTNode, seed: str | None, device: str = ""
-) -> None:
+def give_entropy(facts: Facts, constructor: cst.CSTNode, seed: str | None, device: str = "") -> ProjectEdits:
     """Seed the generator that is made at a node: by ``.seed()``, or by an expression. Raises `Withheld`.
 
     ``device`` is the argument that it gets.
     """
+    statement = _line_of_its_own(facts, constructor, seed)
+    module, edits = facts.module_of(constructor), ProjectEdits()
+    module_edits = edits.of(module)
+    if device:
+        module_edits.change(constructor, lambda new: new.with_changes(args=[_argument(device)]))
+    variable = _assigned_to(statement.body[0], constructor)
+    if variable is not None:
+        seeding = "seed()" if seed is None else f"manual_seed({seed})"
+        module_edits.insert_after(statement, f"{facts.code(variable).strip()}.{seeding}")
+    elif seed is not None:
+
+        def seeded(new: cst.BaseExpression) -> cst.Call:
+            return cst.Call(
+                cst.Attribute(new, cst.Name("manual_seed")), [cst.Arg(cst.parse_expression(seed))]
+            )
+
+        module_edits.change(constructor, seeded)
+    else:
+        made = constructor.with_changes(args=[_argument(device)]) if device else constructor
+        text = module.tree.code_for_node(made)
+        edits.extend(_seeded_on_a_line_before(facts, constructor, statement, text))
+    return edits
+
+
+def _line_of_its_own(facts: Facts, constructor: cst.CSTNode, seed: str | None) -> cst.SimpleStatementLine:
+    """The statement that makes the generator, where the seed is bound already. Raises `Withheld`."""
     module = facts.module_of(constructor)
     called = facts.called(constructor) if isinstance(constructor, cst.Call) else []
     if not any(isinstance(w, Named) and w.name == "torch.Generator" for w in called):
@@ -55,24 +79,7 @@ def give_entropy(
             module,
             constructor,
         )
-    module_edits = edits.of(module)
-    if device:
-        module_edits.change(constructor, lambda new: new.with_changes(args=[_argument(device)]))
-    variable = _assigned_to(statement.body[0], constructor)
-    if variable is not None:
-        seeding = "seed()" if seed is None else f"manual_seed({seed})"
-        module_edits.insert_after(statement, f"{facts.code(variable).strip()}.{seeding}")
-    elif seed is not None:
-
-        def seeded(new: cst.BaseExpression) -> cst.Call:
-            return cst.Call(
-                cst.Attribute(new, cst.Name("manual_seed")), [cst.Arg(cst.parse_expression(seed))]
-            )
-
-        module_edits.change(constructor, seeded)
-    else:
-        made = constructor.with_changes(args=[_argument(device)]) if device else constructor
-        _seed_on_a_line_before(facts, edits, constructor, statement, module.tree.code_for_node(made))
+    return statement
 
 
 def _assigned_to(small: cst.BaseSmallStatement, constructor: cst.CSTNode) -> cst.BaseExpression | None:
@@ -86,13 +93,9 @@ def _assigned_to(small: cst.BaseSmallStatement, constructor: cst.CSTNode) -> cst
     return target if isinstance(target, (cst.Name, cst.Attribute)) else None
 
 
-def _seed_on_a_line_before(
-    facts: Facts,
-    edits: ProjectEdits,
-    constructor: cst.CSTNode,
-    statement: cst.SimpleStatementLine,
-    made: str,
-) -> None:
+def _seeded_on_a_line_before(
+    facts: Facts, constructor: cst.CSTNode, statement: cst.SimpleStatementLine, made: str
+) -> ProjectEdits:
     """Make a generator (``made``), and call ``seed()`` on it, before a statement. Raises `Withheld`."""
     module = facts.module_of(constructor)
     sometimes = (cst.Lambda, cst.CompFor, cst.IfExp, cst.BooleanOperation)
@@ -107,10 +110,12 @@ def _seed_on_a_line_before(
     wanted = arg.keyword.value if isinstance(arg, cst.Arg) and arg.keyword is not None else "generator"
     taken = wanted in variables_in(facts, facts.scope(constructor))
     name = fresh_name(facts, facts.scope(constructor), "fresh_generator") if taken else wanted
+    edits = ProjectEdits()
     module_edits = edits.of(module)
     module_edits.insert_before(statement, f"{name} = {made.strip()}")
     module_edits.insert_before(statement, f"{name}.seed()")
     module_edits.replace(constructor, name)
+    return edits
 
 
 def _argument(text: str) -> cst.Arg:

@@ -48,7 +48,7 @@ def _with_entropy(
     if seed is None and options.unsafe:
         seed = projects_seed(facts, node)
     try:
-        give_entropy(facts, job.edits, node, seed, _device(facts, node, job.runs))
+        job.edits = give_entropy(facts, node, seed, _device(facts, node, job.runs))
     except Withheld as withheld:
         job.withheld = withheld
         return job
@@ -82,7 +82,7 @@ def _seeded(facts: Facts, found: MatchedFinding, options: Options) -> Job:
         if seed is None:
             reason = f"{why_no_seed(facts, node)}: give one with --seed EXPR"
             raise Withheld(reason, match.run.module, node)
-        seed_run(facts, job.edits, match.run, seed)
+        job.edits = seed_run(facts, match.run, seed)
     except Withheld as withheld:
         job.withheld = withheld
         return job

@@ -10,8 +10,8 @@ from __future__ import annotations
 import libcst as cst
 
 from dpmigrate.analysis.ledger import Constant, Loader, PrivateRun
-from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
-from dpmigrate.codemods.editing.imports import spelling
+from dpmigrate.codemods.editing.edits import Edits, ProjectEdits, Withheld
+from dpmigrate.codemods.editing.imports import spelled
 from dpmigrate.codemods.editing.nodes import add_argument
 from dpmigrate.codemods.program.facts import Facts
 from dpmigrate.codemods.program.places import names_mentioned
@@ -19,8 +19,8 @@ from dpmigrate.codemods.randomness.devices import device_of, mentions
 from dpmigrate.codemods.randomness.generators import visible
 
 
-def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> None:
-    """Plan the generators of one run. Raises `Withheld`."""
+def seed_run(facts: Facts, run: PrivateRun, seed: str) -> ProjectEdits:
+    """Give one run generators of its own. Raises `Withheld`."""
     call = run.origin.node
     if not isinstance(call, cst.Call) or run.manual:
         raise Withheld(
@@ -43,14 +43,17 @@ def seed_run(facts: Facts, edits: ProjectEdits, run: PrivateRun, seed: str) -> N
             module,
             call,
         )
-    rank = _rank(facts, edits, run)
+    edits = ProjectEdits()
+    rank = _rank(facts, edits.of(run.module))
     first = seed if isinstance(cst.parse_expression(seed), _WHOLE) else f"({seed})"
     noise = f"{first} + 2 * {rank}" if rank else seed
     batches = f"{first} + 2 * {rank} + 1" if rank else f"{first} + 1"
-    _generator(facts, edits, call, "noise_generator", "noise_generator", noise, device_of(facts, run, call))
+    device = device_of(facts, run, call)
+    edits.extend(_generator(facts, call, "noise_generator", "noise_generator", noise, device))
     for loader in run.loaders:
         made = _made(facts, run, loader, seed)
-        _generator(facts, edits, made, "generator", "loader_generator", batches)
+        edits.extend(_generator(facts, made, "generator", "loader_generator", batches))
+    return edits
 
 
 def _made(facts: Facts, run: PrivateRun, loader: Loader, seed: str) -> cst.Call:
@@ -84,19 +87,17 @@ _RANKED = frozenset(["init_process_group", "DistributedDataParallel", "DDP", "Fu
 """What code mentions that trains in several processes."""
 
 
-def _rank(facts: Facts, edits: ProjectEdits, run: PrivateRun) -> str:
-    """The number of the process, where there are several; empty otherwise."""
+def _rank(facts: Facts, module_edits: Edits) -> str:
+    """The number of the process, as the module of the run writes it; empty where there is one process."""
     if not mentions(facts, _RANKED):
         return ""
-    text, needed = spelling(run.module.tree, "torch", "distributed")
-    if needed is not None:
-        edits.of(run.module).need_import(needed)
-    return f"{text}.get_rank()"
+    return f"{spelled(module_edits, 'torch', 'distributed')}.get_rank()"
 
 
 def _generator(
-    facts: Facts, edits: ProjectEdits, call: cst.Call, keyword: str, name: str, seed: str, device: str = ""
-) -> None:
+    facts: Facts, call: cst.Call, keyword: str, name: str, seed: str, device: str = ""
+) -> ProjectEdits:
+    """A generator in a variable ``name`` before a call, which is given it by a keyword. Raises `Withheld`."""
     module = facts.module_of(call)
     statement = facts.statement(call)
     if not isinstance(statement, cst.SimpleStatementLine):
@@ -108,9 +109,9 @@ def _generator(
         )
     if name in names_mentioned(facts, facts.scope(call)) and name != keyword:
         raise Withheld(f"the name {name} is taken here: rename that variable", module, call)
-    text, needed = spelling(module.tree, "torch", "Generator")
+    edits = ProjectEdits()
     module_edits = edits.of(module)
-    if needed is not None:
-        module_edits.need_import(needed)
+    text = spelled(module_edits, "torch", "Generator")
     module_edits.insert_before(statement, f"{name} = {text}({device}).manual_seed({seed})")
     module_edits.change(call, lambda new: add_argument(new, keyword, name, ()))
+    return edits

@@ -1,6 +1,7 @@
 """One call of ``make_private`` that is upgraded, and what it returns, on its way out.
 
 ``upgraded_call``   the call, as its recipes know it
+``result``       where its result is taken apart
 ``unpack``, ``spread``   three targets become four, as do the arguments that the results are
 ``alternatives`` what is taken apart in its place on another way
 ``way_back``, ``ways_out``   out of functions, to the callers that make losses
