@@ -22,6 +22,7 @@ from dpmigrate.analysis.domain.atoms import (
 from dpmigrate.analysis.domain.values import (
     NONE,
     NOTHING,
+    Class,
     Entry,
     Value,
     const,
@@ -190,7 +191,7 @@ def _penalises_by_itself(ip: Interpreter, info: CallInfo) -> Value:
     if any(module in run.raw_models for run in ip.runs.values()):
         return NOTHING
     looks = any(map(_looks_for_parameters, every(module.data.node)))
-    if not looks or find_member(ip, module.data, "forward") is None:
+    if not looks or forward_of(ip, module) is None:
         return NOTHING
     return call_method(ip, module, "forward", CallInfo(info.node, info.positional[1:], info.keywords))
 
