@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fix.upgrading import NEW_CALL, OLD_CALL, Make, upgraded, withheld
+from tests.fix.upgrading import NEW_CALL, NEW_IN_OBJECT, OLD_CALL, OLD_IN_OBJECT, Make, upgraded, withheld
 
 LOOP = """\
     for x, y in loader:
@@ -405,20 +405,9 @@ Ghost(nn.Linear(2, 2), torch.utils.data.DataLoader([])).train()
 
 def test_what_a_base_class_runs_was_run_for_its_subclass(folder: Make) -> None:
     """Its methods are not entered once more as though the subclass had never been trained."""
-    before = BASE.format(
-        reduction='reduction="none"',
-        backward="double_backward(self.model, self.optimizer, losses)",
-        third="",
-        given="",
-        clipping=', clipping="ghost"',
-    )
-    after = BASE.format(
-        reduction="",
-        backward="losses.backward()",
-        third="self.criterion, ",
-        given="criterion=self.criterion, ",
-        clipping="",
-    )
+    before = BASE.format(**OLD_IN_OBJECT, reduction='reduction="none"')
+    given = "criterion=self.criterion, "
+    after = BASE.format(**NEW_IN_OBJECT, third="self.criterion, ", given=given, reduction="")
     assert upgraded(folder, before) == after.lstrip("\n")
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fix.upgrading import HEAD, NEW_CALL, OLD_CALL, Make, body_of, upgraded, withheld
+from tests.fix.upgrading import (
+    HEAD,
+    NEW_CALL,
+    NEW_IN_OBJECT,
+    OLD_CALL,
+    OLD_IN_OBJECT,
+    Make,
+    body_of,
+    upgraded,
+    withheld,
+)
 
 MADE = "criterion = nn.CrossEntropyLoss()"
 TRAIN = """
@@ -167,20 +177,9 @@ Experiment().fit()
 
 
 def test_a_static_method_has_no_object_to_read_the_criterion_of(folder: Make) -> None:
-    before = STATIC.format(
-        third="",
-        given="",
-        clipping=', clipping="ghost"',
-        loss="loss",
-        backward="double_backward(self.model, self.optimizer, losses)",
-    )
-    after = STATIC.format(
-        third="self.criterion, ",
-        given="criterion=nn.CrossEntropyLoss(), ",
-        clipping="",
-        loss="criterion",
-        backward="losses.backward()",
-    )
+    before = STATIC.format(**OLD_IN_OBJECT, loss="loss")
+    given = "criterion=nn.CrossEntropyLoss(), "
+    after = STATIC.format(**NEW_IN_OBJECT, third="self.criterion, ", given=given, loss="criterion")
     assert upgraded(folder, before) == body_of(HEAD + after)
 
 
@@ -196,15 +195,15 @@ class App:
 
     def run(self):
         loader = torch.utils.data.DataLoader([])
-        optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
-        self.model, optimizer, {third}loader = PrivacyEngine().make_private(
-            module=self.model, optimizer=optimizer, {given}data_loader=loader, noise_multiplier=1.0,
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.model, self.optimizer, {third}loader = PrivacyEngine().make_private(
+            module=self.model, optimizer=self.optimizer, {given}data_loader=loader, noise_multiplier=1.0,
             max_grad_norm=1.0, grad_sample_mode="ghost"{clipping})
         for x, y in loader:
             losses = self.criterion(self.model(x), y)
             {backward}
-            optimizer.step()
-            optimizer.zero_grad()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
 
 
 App().run()
@@ -212,20 +211,9 @@ App().run()
 
 
 def test_a_property_hands_out_what_the_object_keeps(folder: Make) -> None:
-    before = PROPERTY.format(
-        reduction='reduction="none"',
-        third="",
-        given="",
-        clipping=', clipping="ghost"',
-        backward="double_backward(self.model, optimizer, losses)",
-    )
-    after = PROPERTY.format(
-        reduction="",
-        third="self._criterion, ",
-        given="criterion=self._criterion, ",
-        clipping="",
-        backward="losses.backward()",
-    )
+    before = PROPERTY.format(**OLD_IN_OBJECT, reduction='reduction="none"')
+    given = "criterion=self._criterion, "
+    after = PROPERTY.format(**NEW_IN_OBJECT, third="self._criterion, ", given=given, reduction="")
     assert upgraded(folder, before) == body_of(HEAD + after)
 
 

@@ -26,6 +26,15 @@ NEW_CALL = """engine.make_private(
         grad_sample_mode="ghost",
     )"""
 
+OLD_IN_OBJECT = {
+    "third": "",
+    "given": "",
+    "clipping": ', clipping="ghost"',
+    "backward": "double_backward(self.model, self.optimizer, losses)",
+}
+NEW_IN_OBJECT = {"clipping": "", "backward": "losses.backward()"}
+"""What an upgrade changes in an object that trains its own model, beside where it keeps the criterion."""
+
 
 def body_of(text: str) -> str:
     """The text behind the imports."""

@@ -50,13 +50,13 @@ def _engine_of_each_turn(s: Subject) -> Tri:
         return s.unsure("the model is handed in, and may be made anew by what cannot be followed")
     if not own:
         return None
-    return s.unsure(_HOOKED) if _unwrapped(run, own[0]) else True
+    return s.unsure(_HOOKED) if _meets_its_own_hooks(run, own[0]) else True
 
 
 _HOOKED = "where the module has its hooks on from the time before, make_private raises"
 
 
-def _unwrapped(run: PrivateRun, turn: Turn) -> bool:
+def _meets_its_own_hooks(run: PrivateRun, turn: Turn) -> bool:
     """Whether each turn makes one and the same module private, which nothing frees of its hooks."""
     made = [model.made for model in run.models]
     one = bool(made) and all(at is not None and turn not in at.loops for at in made)

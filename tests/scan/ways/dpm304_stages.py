@@ -25,7 +25,7 @@ def stage(net, part, engine):
         F.cross_entropy(net(x), y).backward()
         optimizer.step()
     print(engine.get_epsilon(1e-5))
-    return net._module
+    return net.to_standard_module()
 
 
 net = nn.Linear(16, 4)
