@@ -29,6 +29,9 @@ for _ in range(9):
     AFTER
     print(engine.get_epsilon(1e-5))
 """
+COPIED = "import copy\n" + TURNS.replace(
+    "    optimizer = torch.optim", "    net = copy.deepcopy(net)\n    optimizer = torch.optim"
+)
 ROUND = """
 import flwr
 import torch
@@ -82,6 +85,8 @@ app = flwr.client.ClientApp(make)
         (TURNS, "net", "pass", "definite"),
         (TURNS, "net", "net = net._module", "possible"),
         (TURNS, "net", "net = net.to_standard_module()", "definite"),
+        (COPIED, "net", "net = net._module", "possible"),
+        (COPIED, "net", "net = net.to_standard_module()", "definite"),
         (ROUND, "private", "pass", "possible"),
         (ROUND, "private", "private.remove_hooks()", "definite"),
         (ROUND, "self.net", "pass", "definite"),

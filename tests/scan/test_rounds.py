@@ -216,7 +216,7 @@ def one_round(model, records):
         nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
     print(engine.get_epsilon(1e-5))
-    return model._module
+    return model.to_standard_module()
 
 
 def main(records):

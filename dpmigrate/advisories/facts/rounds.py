@@ -57,11 +57,12 @@ _HOOKED = "where the module has its hooks on from the time before, make_private 
 
 
 def _meets_its_own_hooks(run: PrivateRun, turn: Turn) -> bool:
-    """Whether each turn makes one and the same module private, which nothing frees of its hooks."""
+    """Whether each turn makes one module private, or a copy of it, which nothing frees of its hooks."""
     made = [model.made for model in run.models]
-    one = bool(made) and all(at is not None and turn not in at.loops for at in made)
+    same = bool(made) and all(at is not None and turn not in at.loops for at in made)
+    copied = any(e.hooked and turn in e.loops for e in run.happened(WeightsLoaded))
     rewrapped = any(isinstance(what, OfRun) for what in run.argument("module").each)
-    return one and not rewrapped and not any(run.happened(HooksRemoved))
+    return (same or copied) and not rewrapped and not any(run.happened(HooksRemoved))
 
 
 def _making_it_in_each_turn(run: PrivateRun, engine: Engine) -> list[Turn]:

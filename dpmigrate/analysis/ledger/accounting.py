@@ -107,6 +107,8 @@ class WeightsLoaded(Event):
     """Before the run is made or its training begins, its model loads a state.
 
     ``changing``: what is loaded was seen to be several things, as what the rounds before leave is.
+    ``hooked``: the model is a copy of the module that the round before made private, and of its hooks.
     """
 
     changing: bool
+    hooked: bool = False

@@ -183,7 +183,7 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
                 there = replace(weights.at, guard=here.guard)
                 ip.happen(run, WeightsLoaded(there, weights.changing))
         if any(_was_trained_here(ip, run, original) for original in _copied_from(ip, model)):
-            ip.happen(run, WeightsLoaded(here, changing=True))
+            ip.happen(run, WeightsLoaded(here, changing=True, hooked=True))
     if _goes_on_with_its_own(run):
         ip.happen(run, WeightsLoaded(here, changing=True))
     taken = _TAKEN.of(ip)
