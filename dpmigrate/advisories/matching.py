@@ -15,6 +15,7 @@ from dpmigrate.advisories.catalogue import Advisory
 from dpmigrate.advisories.doubts import only_possible
 from dpmigrate.advisories.evidence import Assumed, Versions, same_calls, versions_of
 from dpmigrate.advisories.facts.general import answer
+from dpmigrate.advisories.facts.loud import why_refused
 from dpmigrate.advisories.subjects import SUBJECTS, Subject
 from dpmigrate.analysis.ledger import ManagerUsed, Origin, PrivateRun
 from dpmigrate.model import Certainty, Finding, Impact, NotAnalysed, Place, Severity, Span, Tri, both
@@ -138,7 +139,10 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
     # What goes wrong in every mode is as sure where the mode is not.
     of_the_mode = "ghost" in conditions.facts_named(case.when)
     sure = truth is True and subject.run.certainty(subject.event, of_the_mode) == "definite"
-    sure = sure and not subject.guard
+    refused = why_refused(subject.run)
+    if refused:
+        subject.unsure(refused)
+    sure = sure and not subject.guard and not refused
     return Match(
         advisory,
         subject.run,

@@ -136,6 +136,19 @@ def can_only_raise(run: PrivateRun, versions: Versions) -> Tri:
     return both(since, before) if versions.declared else False
 
 
+def why_refused(run: PrivateRun) -> str:
+    """Why ``make_private`` itself may raise, so that nothing of the run comes about; empty where it need not.
+
+    It asks the model for its parameters, the optimizer for its groups and the loader for its data set.
+    """
+    for name in ("module", "optimizer", "data_loader"):
+        if run.argument(name).equals(None):
+            return f"`{run.call}` raises, since its {name} is None"
+    if any(run.happened(BatchNormRefused)):
+        return f"`{run.call}` may refuse a BatchNorm of the model"
+    return ""
+
+
 def clipping_ghost(run: PrivateRun) -> Tri:
     """Whether the engine is given ``clipping="ghost"``; None where open keywords may hold it."""
     given = run.argument("clipping")

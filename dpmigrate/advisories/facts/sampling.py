@@ -309,7 +309,10 @@ def _zero_noise(s: Subject) -> Tri:
         return False
     if any(lit.symbol in itself and _is_above_zero(lit) for lit in s.run.guard):
         return False  # the program has asked that before it makes the run
-    return _constant(s, "noise_multiplier", lambda value: value == 0)
+    answer = _constant(s, "noise_multiplier", lambda value: value == 0)
+    if answer and any(optimizer.kind == "instance" for optimizer in s.run.optimizers):
+        return s.unsure("the program's own optimizer may add noise in its step")
+    return answer
 
 
 def _is_above_zero(literal: Assumption) -> bool:

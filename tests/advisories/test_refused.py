@@ -1,0 +1,66 @@
+"""A run that never comes about, or whose noise may come from elsewhere, makes no finding definite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+
+PROGRAM = """\
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from opacus import PrivacyEngine
+
+
+class Correlated(torch.optim.SGD):
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad += self.draw(p)
+        return super().step(closure)
+
+
+def data():
+    return TensorDataset(torch.randn(64, 8), torch.randint(0, 2, (64,)))
+
+
+net = nn.Sequential({layers})
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer={optimizer},
+    data_loader=DataLoader(data(), batch_size=8),
+    noise_multiplier={noise},
+    max_grad_norm=1.0,
+    poisson_sampling=False,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), y).backward()
+    optimizer.step()
+print(engine.get_epsilon(1e-5))
+"""
+PLAIN, NORMED = "nn.Linear(8, 2)", "nn.Linear(8, 2), nn.BatchNorm1d(2)"
+SGD, OWN = "torch.optim.SGD(net.parameters(), lr=0.1)", "Correlated(net.parameters(), lr=0.1)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "layers", "optimizer", "noise", "certainty"),
+    [
+        ("DPM308", PLAIN, SGD, "1.0", "definite"),
+        ("DPM308", PLAIN, "None", "1.0", "possible"),
+        ("DPM308", NORMED, SGD, "1.0", "possible"),
+        ("DPM208", PLAIN, SGD, "0.0", "definite"),
+        ("DPM208", PLAIN, OWN, "0.0", "possible"),
+    ],
+)
+def test_certainty(
+    tmp_path: Path, rule: str, layers: str, optimizer: str, noise: str, certainty: str
+) -> None:
+    text = PROGRAM.format(layers=layers, optimizer=optimizer, noise=noise)
+    (tmp_path / "train.py").write_text(text, encoding="utf-8")
+    findings = api.scan(["."], cwd=tmp_path, select=[rule]).findings
+    assert [f.certainty for f in findings] == [certainty]
