@@ -41,9 +41,9 @@ from torch import Tensor, nn
 from torch.utils.data import dataloader
 from torch.utils.data._utils import fetch
 
-from dpmigrate.runtime.oracle import clipped_sum
 from tests.fixtures_figures import Figures, watch_changes
 from tests.fixtures_support import numbers
+from tests.runtime.plain_oracle import clipped_sum
 
 Loss = Callable[[nn.Module, Any], Tensor]
 

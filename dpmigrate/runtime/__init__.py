@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dpmigrate.runtime.batches import batch_size as batch_size
     from dpmigrate.runtime.batches import split_batch as split_batch
-    from dpmigrate.runtime.oracle import OracleResult as OracleResult
     from dpmigrate.runtime.oracle import clip as clip
-    from dpmigrate.runtime.oracle import clipped_sum as clipped_sum
-    from dpmigrate.runtime.oracle import per_sample_gradients as per_sample_gradients
     from dpmigrate.runtime.parity import assert_clipping as assert_clipping
     from dpmigrate.runtime.parity import assert_training as assert_training
     from dpmigrate.runtime.parity import check_clipping as check_clipping
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "batches": "batch_size split_batch",
-    "oracle": "OracleResult clip clipped_sum per_sample_gradients",
+    "oracle": "clip",
     "parity": "assert_clipping assert_training check_clipping check_training",
     "patch": "PatchReport UnknownOpacus patch_opacus patched_opacus probe_opacus unpatch_opacus",
     "report_types": "Check ClippingReport",

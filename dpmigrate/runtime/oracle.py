@@ -8,8 +8,7 @@ results compare to rounding. Sums and norms accumulate in float64 whatever the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,43 +24,9 @@ LossFunction = Callable[[nn.Module, Any], Tensor]
 """``loss(model, batch) -> Tensor[B]``, one loss per example."""
 
 
-@dataclass(frozen=True)
-class OracleResult:
-    """What DP-SGD promises to add noise to, for one batch.
-
-    ``clipped_sum``: float64, by parameter name; ``norms``: float64 ``[B]``, before clipping.
-    """
-
-    clipped_sum: dict[str, Tensor]
-    norms: Tensor
-    max_grad_norm: float
-
-    def flat(self) -> Tensor:
-        """The clipped sum as one float64 vector ``[P]``, parameters in the model's order."""
-        return torch.cat([t.reshape(-1) for t in self.clipped_sum.values()])
-
-
 def trainable(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that require a gradient, by name; a tied parameter appears once, under its first name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
-
-
-def per_sample_gradients(losses: Tensor, params: Sequence[Tensor] | Mapping[str, Tensor]) -> Tensor:
-    """Gradients of each example's loss, ``[B, P]`` float64, from the graph that made ``losses``.
-
-    ``losses`` is ``[B]``; one ``autograd.grad`` per example, the graph is kept. Parameters that a
-    loss does not reach give zeros. Raises ValueError where ``losses`` is not a vector.
-
-    On a graph made through a wrapped model call its ``disable_hooks()`` first: Opacus's backward
-    hooks would otherwise run here as well.
-    """
-    if losses.dim() != 1:
-        raise ValueError(f"one loss per example is needed, shape (B,), not {tuple(losses.shape)}")
-    tensors = list(params.values()) if isinstance(params, Mapping) else list(params)
-    rows = [_flat_gradient(losses[i], tensors, keep=True) for i in range(losses.shape[0])]
-    if not rows:
-        return torch.zeros(0, sum(p.numel() for p in tensors), dtype=torch.float64)
-    return torch.stack(rows)
 
 
 def clip(per_sample: Tensor, max_grad_norm: float) -> tuple[Tensor, Tensor]:
@@ -74,42 +39,6 @@ def clip(per_sample: Tensor, max_grad_norm: float) -> tuple[Tensor, Tensor]:
 def clipping_factor(norms: Tensor, max_grad_norm: float) -> Tensor:
     """``min(1, C / (norm + 1e-6))`` for every norm."""
     return (max_grad_norm / (norms + CLIPPING_EPSILON)).clamp(max=1.0)
-
-
-def clipped_sum(
-    model: nn.Module,
-    criterion: Callable[..., Tensor] | None,
-    batch: Any,
-    *,
-    max_grad_norm: float,
-    loss: LossFunction | None = None,
-    params: Sequence[str] | None = None,
-    loss_reduction: str = "mean",
-) -> OracleResult:
-    """The clipped gradient sum of ``batch``, each example sent through ``model`` alone.
-
-    ``criterion(output, target)`` by default (see :func:`loss_per_example`); ``loss(model, batch)``
-    replaces it. ``params`` names the parameters to look at; all trainable ones when None. The model
-    is used as it stands (its mode is not changed, nor are ``.grad`` fields).
-    Raises ValueError for an unknown parameter name or where an example yields no loss that depends
-    on a parameter.
-    """
-    chosen = _choose(trainable(model), params)
-    tensors = list(chosen.values())
-    if not tensors:
-        raise ValueError("the model has no trainable parameter")
-    total = torch.zeros(sum(p.numel() for p in tensors), dtype=torch.float64)
-    norms = []
-    for row in each_gradient(model, criterion, batch, tensors, loss=loss, loss_reduction=loss_reduction):
-        norm = row.norm()
-        norms.append(norm)
-        total += row * clipping_factor(norm, max_grad_norm)
-    parts = torch.split(total, [p.numel() for p in tensors])
-    return OracleResult(
-        clipped_sum={name: part.view(p.shape) for (name, p), part in zip(chosen.items(), parts, strict=True)},
-        norms=torch.stack(norms) if norms else torch.zeros(0, dtype=torch.float64),
-        max_grad_norm=max_grad_norm,
-    )
 
 
 def each_gradient(
@@ -158,15 +87,6 @@ def loss_per_example(criterion: Callable[..., Tensor] | None, loss_reduction: st
         return torch.cat(rows) if rows else values.reshape(-1)[:0]
 
     return losses
-
-
-def _choose(params: dict[str, Tensor], names: Sequence[str] | None) -> dict[str, Tensor]:
-    if names is None:
-        return params
-    missing = [name for name in names if name not in params]
-    if missing:
-        raise ValueError(f"not a trainable parameter of the model: {', '.join(missing)}")
-    return {name: params[name] for name in names}
 
 
 def gradients(

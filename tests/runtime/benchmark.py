@@ -12,8 +12,9 @@ from statistics import median
 import torch
 from torch import nn
 
-from dpmigrate.runtime import check_clipping, oracle
+from dpmigrate.runtime import check_clipping
 from dpmigrate.runtime.session import Recipe, Session
+from tests.runtime.plain_oracle import clipped_sum
 
 BATCH = 64
 REPEATS = 3
@@ -56,7 +57,7 @@ def main() -> None:
     for mode in ("hooks", "ghost"):
         session = Session(Recipe(mode, criterion), model, expected_batch_size=BATCH, max_grad_norm=1.0)
         parts[f"{mode} step"] = seconds(lambda session=session: session.run(batch))  # type: ignore[misc]
-    parts["oracle"] = seconds(lambda: oracle.clipped_sum(model, criterion, batch, max_grad_norm=1.0))
+    parts["oracle"] = seconds(lambda: clipped_sum(model, criterion, batch, max_grad_norm=1.0))
     names = ["parity-clipped-sum", "parity-norms", "parity-step"]
     parts["parity"] = seconds(
         lambda: check_clipping(model, criterion, batch, physical_batches=(1,), checks=names)

@@ -27,10 +27,11 @@ def worker(rank: int, store: str, repair: bool, answers: Any) -> None:
     from torch import distributed
     from torch.utils.data import DataLoader, TensorDataset
 
-    from dpmigrate.runtime import clipped_sum, patch_opacus
+    from dpmigrate.runtime import patch_opacus
     from dpmigrate.runtime.features import wraps_criterion
     from dpmigrate.runtime.session import ghost_backward
     from tests.runtime import models as m
+    from tests.runtime.plain_oracle import clipped_sum
 
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=WORLD)

@@ -10,8 +10,8 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402
 
-from dpmigrate.runtime.oracle import per_sample_gradients  # noqa: E402
 from dpmigrate.runtime.run.watching.alone import Alone, NotAloneError  # noqa: E402
+from tests.runtime.plain_oracle import per_sample_gradients  # noqa: E402
 
 
 class Remembering(nn.Module):

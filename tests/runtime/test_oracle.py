@@ -14,13 +14,14 @@ from torch import Tensor, nn  # noqa: E402
 from dpmigrate.runtime import batches, oracle  # noqa: E402
 from dpmigrate.runtime.run.judging.verdicts import median_bound  # noqa: E402
 from tests.runtime import models as m  # noqa: E402
+from tests.runtime import plain_oracle  # noqa: E402
 
 
 def test_nothing_is_clipped_under_a_large_bound_and_the_model_is_left_alone() -> None:
     model = m.build(m.Mlp)
     x, y = m.batch_for(m.Mlp)
     before = copy.deepcopy(model.state_dict())
-    result = oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
+    result = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
     nn.CrossEntropyLoss(reduction="sum")(model(x), y).backward()
     whole = torch.cat([p.grad.reshape(-1) for p in model.parameters()]).double()
     assert torch.allclose(result.flat(), whole, rtol=1e-5, atol=1e-6)
@@ -35,7 +36,7 @@ def test_a_hand_made_example_is_clipped_to_its_bound() -> None:
     model = nn.Linear(1, 1, bias=False).double()
     nn.init.ones_(model.weight)
     batch = (torch.tensor([[1.0], [10.0]]).double(), torch.zeros(2, 1).double())
-    result = oracle.clipped_sum(model, nn.MSELoss(), batch, max_grad_norm=10.0)
+    result = plain_oracle.clipped_sum(model, nn.MSELoss(), batch, max_grad_norm=10.0)
     assert result.norms.tolist() == [2.0, 200.0]
     assert result.clipped_sum["weight"].item() == pytest.approx(12.0, abs=1e-5)
 
@@ -43,7 +44,7 @@ def test_a_hand_made_example_is_clipped_to_its_bound() -> None:
 def test_frozen_parameters_are_left_out_and_unused_ones_give_zeros() -> None:
     model = nn.ModuleDict({"used": nn.Linear(3, 2), "frozen": nn.Linear(3, 2), "unused": nn.Linear(3, 2)})
     model["frozen"].requires_grad_(False)
-    result = oracle.clipped_sum(
+    result = plain_oracle.clipped_sum(
         model,
         None,
         (torch.randn(4, 3), torch.randn(4, 2)),
@@ -58,7 +59,7 @@ def test_frozen_parameters_are_left_out_and_unused_ones_give_zeros() -> None:
 def test_tied_parameters_count_once_with_both_uses() -> None:
     model = m.build(m.TiedMlp)
     x, y = m.batch_for(m.TiedMlp, size=5)
-    result = oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
+    result = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
     assert "l2.weight" not in result.clipped_sum
     grad = torch.autograd.grad(nn.CrossEntropyLoss(reduction="sum")(model(x), y), model.l1.weight)[0]
     assert torch.allclose(result.clipped_sum["l1.weight"], grad.double(), atol=1e-5)
@@ -69,14 +70,14 @@ def test_the_same_graph_gives_the_same_rows_as_one_pass_each() -> None:
     x, y = m.batch_for(m.Cnn, size=6)
     x = x.double()
     losses = nn.CrossEntropyLoss(reduction="none")(model(x), y)
-    rows = oracle.per_sample_gradients(losses, oracle.trainable(model))
+    rows = plain_oracle.per_sample_gradients(losses, oracle.trainable(model))
     alone = torch.stack(
         list(oracle.each_gradient(model, nn.CrossEntropyLoss(), (x, y), list(model.parameters())))
     )
     assert torch.allclose(rows, alone, atol=1e-12)
     bound = median_bound(rows.norm(dim=1))
     total, norms = oracle.clip(rows, bound)
-    result = oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=bound)
+    result = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=bound)
     assert torch.allclose(total, result.flat(), atol=1e-12)
     assert torch.allclose(norms, result.norms, atol=1e-12)
     losses.sum().backward()  # the graph is still there
@@ -85,13 +86,13 @@ def test_the_same_graph_gives_the_same_rows_as_one_pass_each() -> None:
 def test_losses_that_are_no_vector_are_refused() -> None:
     model = m.build(m.Mlp)
     with pytest.raises(ValueError, match=r"shape \(B,\), not \(3, 4\)"):
-        oracle.per_sample_gradients(model(torch.randn(3, 12)), list(model.parameters()))
+        plain_oracle.per_sample_gradients(model(torch.randn(3, 12)), list(model.parameters()))
     with pytest.raises(ValueError, match="not a trainable parameter of the model: nope"):
-        oracle.clipped_sum(
+        plain_oracle.clipped_sum(
             model, nn.CrossEntropyLoss(), m.batch_for(m.Mlp), max_grad_norm=1.0, params=["l1.bias", "nope"]
         )
     with pytest.raises(ValueError, match="no trainable parameter"):
-        oracle.clipped_sum(
+        plain_oracle.clipped_sum(
             model.requires_grad_(False), nn.CrossEntropyLoss(), m.batch_for(m.Mlp), max_grad_norm=1.0
         )
 
@@ -99,11 +100,14 @@ def test_losses_that_are_no_vector_are_refused() -> None:
 def test_an_empty_batch_sums_to_zero() -> None:
     model = m.build(m.Mlp)
     x, y = m.batch_for(m.Mlp)
-    result = oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x[:0], y[:0]), max_grad_norm=1.0)
+    result = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x[:0], y[:0]), max_grad_norm=1.0)
     assert result.norms.shape == (0,)
     assert not result.flat().any()
     losses = nn.CrossEntropyLoss(reduction="none")(model(x[:0]), y[:0])
-    assert oracle.per_sample_gradients(losses, list(model.parameters())).shape == (0, result.flat().numel())
+    assert plain_oracle.per_sample_gradients(losses, list(model.parameters())).shape == (
+        0,
+        result.flat().numel(),
+    )
 
 
 def test_class_weights_stay_weights() -> None:
@@ -111,8 +115,8 @@ def test_class_weights_stay_weights() -> None:
     model = m.build(m.Mlp)
     x, y = m.batch_for(m.Mlp, size=5)
     weight = torch.tensor([1.0, 5.0, 0.2, 3.0])
-    plain = oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
-    weighted = oracle.clipped_sum(model, nn.CrossEntropyLoss(weight=weight), (x, y), max_grad_norm=1e9)
+    plain = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(), (x, y), max_grad_norm=1e9)
+    weighted = plain_oracle.clipped_sum(model, nn.CrossEntropyLoss(weight=weight), (x, y), max_grad_norm=1e9)
     assert torch.allclose(weighted.norms, plain.norms * weight[y].double(), rtol=1e-5)
 
 
@@ -121,7 +125,7 @@ def test_the_criterion_given_keeps_its_reduction(reduction: str) -> None:
     criterion = nn.MSELoss(reduction=reduction)
     model = m.build(m.Mlp)
     x, _ = m.batch_for(m.Mlp, size=4)
-    result = oracle.clipped_sum(model, criterion, (x, torch.zeros(4, 4)), max_grad_norm=1e9)
+    result = plain_oracle.clipped_sum(model, criterion, (x, torch.zeros(4, 4)), max_grad_norm=1e9)
     assert criterion.reduction == reduction
     true = torch.autograd.grad(model(x).square().mean(1).sum(), model.l2.bias)[0]
     assert torch.allclose(result.clipped_sum["l2.bias"], true.double(), atol=1e-5)

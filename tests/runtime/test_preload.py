@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,31 @@ def test_an_import_that_fails_is_left_to_the_runs(tmp_path: Path) -> None:
     script.write_text("from scipy import no_such_name_in_it\n")
     preload(script, tmp_path)
     preload(tmp_path / "gone.py", tmp_path)
+
+
+def test_the_compiler_is_imported_once_more_is_asked_of_it() -> None:
+    program = """
+import sys, torch
+from dpmigrate.runtime.run.processes.preload import COMPILER, idle_compiler, load_modules, torch_modules
+if COMPILER in sys.modules:
+    raise SystemExit("torch itself has imported it")
+idle_compiler()
+layer = torch.nn.Linear(2, 1)
+optimizer = torch.optim.Adam(layer.parameters())
+layer(torch.ones(3, 2)).sum().backward()
+optimizer.step()
+@torch.compiler.disable
+def plain(x):
+    return x
+assert plain(3) == 3
+assert "torch._dynamo.config" not in sys.modules and COMPILER not in torch_modules()
+assert {getattr(m, "__file__", None) for m in list(sys.modules.values())}
+assert "torch._dynamo.config" not in sys.modules
+torch.compiler.set_stance("force_eager")
+assert torch.compile(plain)(4) == 4
+assert "torch._dynamo.config" in sys.modules and COMPILER in torch_modules()
+load_modules(torch_modules())
+assert torch_modules() == []
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -239,7 +239,7 @@ class RunRecord:
     """One run of the script. ``outcome``: "stopped", "ended", "exited", "raised" or "timed out".
     ``accountants``: the mechanism of each that the process made. ``elsewhere``: the folder of another Opacus
     that the script imports. ``sharded``: parameters are spread over processes. ``compiled``: where
-    torch.compile was first called, which was left out.
+    torch.compile was first called, which was left out. ``torch_modules``: what it has imported of torch.
     ``advice``: what to do about ``error``, where that is known."""
 
     outcome: str = "ended"
@@ -256,6 +256,7 @@ class RunRecord:
     elsewhere: str = ""
     sharded: bool = False
     compiled: str = ""
+    torch_modules: list[str] = field(default_factory=list)
     advice: str = ""
     removal: Any = None
     audit: Any = None

@@ -26,6 +26,7 @@ import torch
 from dpmigrate.runtime.run.places import STARTED_IN, is_library, shown_path
 from dpmigrate.runtime.run.processes import spawned
 from dpmigrate.runtime.run.processes.errors import note_error, print_traceback
+from dpmigrate.runtime.run.processes.preload import torch_modules
 from dpmigrate.runtime.run.processes.stand_ins import put_in_place
 from dpmigrate.runtime.run.processes.which_opacus import script_folder, watch_import
 from dpmigrate.runtime.run.records import RunRecord
@@ -166,7 +167,7 @@ def peak_memory() -> int:
 
 
 def _complete(record: RunRecord, base: int) -> None:
-    record.files = project_files()
+    record.files, record.torch_modules = project_files(), torch_modules()
     record.rank = int(os.environ.get("RANK", "0"))
     record.world = int(os.environ.get("WORLD_SIZE", "1"))
     record.peak_bytes = max(0, peak_memory() - base)

@@ -55,7 +55,7 @@ class Runner:
         self.shares_process = program is not None
         self.threads = 1 if self.shares_process else torch.get_num_threads()
         self.count = 0
-        _load_what_scripts_load()
+        _load_what_scripts_load(self.shares_process)
         if request.kind == "script":
             preload.preload(Path(request.target), Path(script_folder(request)))
         # Which of 2,700 modules are the project's is asked once, and remembered in the forks.
@@ -100,7 +100,9 @@ class Runner:
         if not loud:
             self.say("")
         if out.exists():
-            return RunRecord.load(out)
+            record = RunRecord.load(out)
+            preload.load_modules(record.torch_modules)
+            return record
         early = out.with_suffix(EARLY)
         record = joined(RunRecord.load(early) if early.exists() else RunRecord(), out)
         if record.engines:
@@ -173,11 +175,15 @@ class Runner:
         return os.waitpid(process, 0)[1]
 
 
-def _load_what_scripts_load() -> None:
-    """Import once what every training script makes torch import on its first step (0.7 s of CPU each)."""
-    for name in ("torch._dynamo", "torch.utils.data", "opacus.utils.batch_memory_manager"):
+def _load_what_scripts_load(shared: bool) -> None:
+    """Import once what training scripts import; ``shared``: this process is not ours alone."""
+    for name in ("torch.utils.data", "opacus.utils.batch_memory_manager"):
         with suppress(ImportError):
             import_module(name)
+    if shared:
+        preload.load_compiler()
+    else:
+        preload.idle_compiler()
 
 
 def _keep_as_it_is() -> None:
