@@ -178,7 +178,9 @@ def doubt(*about: Hashable) -> Literal:
 DOUBT = doubt()
 """Stands for assumptions that were given up."""
 SEVERAL = doubt("several ways")
-"""Stands for the assumptions of one of several ways, each of which was followed as it is."""
+"""Stands for the assumptions of one of several ways, one of which at least was followed as it is."""
+_ALL_DOUBTFUL = doubt("several ways", "all doubtful")
+"""The same where none was: each has assumptions that could not be put into words."""
 
 
 def doubts(guard: Guard) -> Guard:
@@ -226,6 +228,23 @@ def weaken(a: Guard, b: Guard) -> Guard:
     """A guard that holds wherever ``a`` or ``b`` does; with a doubt where it says less than both."""
     exact = either_guard(a, b)
     return (a & b) | {DOUBT} if exact is None else exact
+
+
+def is_doubtful(guard: Guard) -> bool:
+    """Whether an assumption was given up, or could not be put into words: what excludes it may be lost.
+
+    Of several ways it is enough that one has none such.
+    """
+    return not doubts(guard) <= {SEVERAL}
+
+
+def several(a: Guard, b: Guard) -> Guard:
+    """The same as :func:`weaken` for two ways to one place, each of which was met by itself."""
+    weaker = weaken(a, b)
+    if DOUBT in a | b or DOUBT not in weaker:
+        return weaker
+    ways = _ALL_DOUBTFUL if is_doubtful(a) and is_doubtful(b) else SEVERAL
+    return weaker - {DOUBT, SEVERAL, _ALL_DOUBTFUL} | {ways}
 
 
 _AGE: dict[Symbol, int] = {}

@@ -18,15 +18,14 @@ from dpmigrate.analysis.domain.values import MAX_CASES, NOTHING, Entry, Value
 from dpmigrate.analysis.guards import (
     ALWAYS,
     DOUBT,
-    SEVERAL,
     Guard,
     beyond_entries,
     contradict,
     either_guard,
     entails,
+    several,
     shorten,
     times_entered,
-    weaken,
 )
 from dpmigrate.analysis.guards import Literal as Assumption
 from dpmigrate.analysis.ledger import ASSIGNED_GENERATOR, Event, Happening, MadeBy, Origin, Step, Turn
@@ -158,10 +157,7 @@ class TrainingRun:
             return
         self._met_under[place].add(event.guard)
         held = self.events[place]
-        weaker = weaken(held.guard, beyond)
-        if DOUBT not in held.guard | beyond and DOUBT in weaker:
-            weaker = weaker - {DOUBT} | {SEVERAL}
-        self.events[place] = _under(held, weaker)
+        self.events[place] = _under(held, several(held.guard, beyond))
 
     def _ways_of_entry(self, guard: Guard) -> tuple[Guard, ...]:
         """The ways to the call in the very activation that is assumed, where it is made in that one too.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from dpmigrate.analysis.guards import DOUBT, Guard, doubts
+from dpmigrate.analysis.guards import DOUBT, Guard, is_doubtful
 from dpmigrate.analysis.ledger.circumstances import Circumstances, Origin, Step, Turn
 from dpmigrate.analysis.ledger.things import Amount, Maker
 
@@ -41,7 +41,7 @@ class Event:
     def doubtful(self) -> bool:
         """Whether an assumption was given up on the way, or could not be put into words: what excludes it
         may have been lost."""
-        return bool(doubts(self.at.guard))
+        return is_doubtful(self.at.guard)
 
     @property
     def unplaced(self) -> bool:
