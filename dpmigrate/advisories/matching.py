@@ -139,7 +139,7 @@ def _judge(advisory: Advisory, case: Case, subject: Subject) -> Match | None:
     # What goes wrong in every mode is as sure where the mode is not.
     of_the_mode = "ghost" in conditions.facts_named(case.when)
     sure = truth is True and subject.run.certainty(subject.event, of_the_mode) == "definite"
-    refused = why_refused(subject.run)
+    refused = why_refused(subject)
     if refused:
         subject.unsure(refused)
     sure = sure and not subject.guard and not refused

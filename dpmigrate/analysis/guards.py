@@ -10,7 +10,7 @@ MAX_GUARD = 18
 
 Symbol = Hashable
 Test = tuple[Any, ...]
-"""("eq", constant) | ("truth",) | ("has", constant) | ("is", constant)"""
+"""("eq", constant) | ("in", constants) | ("truth",) | ("has", constant) | ("is", constant)"""
 
 
 class Literal(NamedTuple):
@@ -30,8 +30,8 @@ def _apply(test: Test, constant: Any) -> bool | None:
     kind = test[0]
     if kind == "truth":
         return bool(constant)
-    if kind == "eq":
-        return False  # that it is equal to the same constant is the same test
+    if kind in ("eq", "in"):
+        return constant in _named(test)
     if kind == "has":
         try:
             return test[1] in constant
@@ -46,12 +46,17 @@ def clash(a: Literal, b: Literal) -> bool:
         return False
     if a.test == b.test:
         return a.holds != b.holds
-    for given, other in ((a, b), (b, a)):
-        if given.test[0] == "eq" and given.holds:
-            truth = _apply(other.test, given.test[1])
-            if truth is not None and truth != other.holds:
-                return True
-    return False
+    return any(
+        given.holds
+        and given.test[0] in ("eq", "in")
+        and all(_apply(other.test, constant) is (not other.holds) for constant in _named(given.test))
+        for given, other in ((a, b), (b, a))
+    )
+
+
+def _named(test: Test) -> tuple[Any, ...]:
+    """The constants of which one is the thing, where a test for them holds."""
+    return test[1] if test[0] == "in" else test[1:]
 
 
 @lru_cache(maxsize=20_000)
@@ -62,7 +67,7 @@ def contradict(a: Guard, b: Guard) -> bool:
         return False
     for one, other in ((a, b), (b, a)):
         for x in one:
-            if x.holds and x.test[0] == "eq":
+            if x.holds and x.test[0] in ("eq", "in"):
                 if any(x.symbol == y.symbol and clash(x, y) for y in other):
                     return True
             # Any other two clash only where one denies the other, however many are about one symbol.

@@ -43,24 +43,28 @@ for x, y in loader:
     optimizer.step()
 print(engine.get_epsilon(1e-5))
 """
+IN_PLACE = "nn.Linear(8, 2), nn.ReLU(inplace=True)"
 PLAIN, NORMED = "nn.Linear(8, 2)", "nn.Linear(8, 2), nn.BatchNorm1d(2)"
 SGD, OWN = "torch.optim.SGD(net.parameters(), lr=0.1)", "Correlated(net.parameters(), lr=0.1)"
 
 
 @pytest.mark.parametrize(
-    ("rule", "layers", "optimizer", "noise", "certainty"),
+    ("rule", "layers", "optimizer", "noise", "opacus", "certainty"),
     [
-        ("DPM308", PLAIN, SGD, "1.0", "definite"),
-        ("DPM308", PLAIN, "None", "1.0", "possible"),
-        ("DPM308", NORMED, SGD, "1.0", "possible"),
-        ("DPM208", PLAIN, SGD, "0.0", "definite"),
-        ("DPM208", PLAIN, OWN, "0.0", "possible"),
+        ("DPM308", PLAIN, SGD, "1.0", "", "definite"),
+        ("DPM308", PLAIN, "None", "1.0", "", "possible"),
+        ("DPM308", NORMED, SGD, "1.0", "", "possible"),
+        ("DPM308", IN_PLACE, SGD, "1.0", "<1.5.4", "definite"),
+        ("DPM308", IN_PLACE, SGD, "1.0", "", "possible"),
+        ("DPM414", IN_PLACE, SGD, "1.0", ">=1.5.4", "definite"),
+        ("DPM208", PLAIN, SGD, "0.0", "", "definite"),
+        ("DPM208", PLAIN, OWN, "0.0", "", "possible"),
     ],
 )
 def test_certainty(
-    tmp_path: Path, rule: str, layers: str, optimizer: str, noise: str, certainty: str
+    tmp_path: Path, rule: str, layers: str, optimizer: str, noise: str, opacus: str, certainty: str
 ) -> None:
     text = PROGRAM.format(layers=layers, optimizer=optimizer, noise=noise)
     (tmp_path / "train.py").write_text(text, encoding="utf-8")
-    findings = api.scan(["."], cwd=tmp_path, select=[rule]).findings
+    findings = api.scan(["."], cwd=tmp_path, select=[rule], opacus=opacus or None).findings
     assert [f.certainty for f in findings] == [certainty]

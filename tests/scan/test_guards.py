@@ -196,3 +196,22 @@ def test_a_conjunction_is_denied_where_it_can_be_put_into_words() -> None:
         assert denial(frozenset([hidden])) is None
         assert denial(frozenset([hidden, ghost])) is None
     assert denial(frozenset()) is None
+
+
+_CHOICES = st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True).map(tuple)
+_MEMBERS = st.one_of(
+    st.builds(Literal, st.just("mode"), st.tuples(st.just("in"), _CHOICES), st.booleans()),
+    st.builds(Literal, st.just("mode"), st.tuples(st.just("eq"), st.sampled_from("abc")), st.booleans()),
+)
+
+
+def says(literal: Literal, mode: str) -> bool:
+    choices = literal.test[1] if literal.test[0] == "in" else (literal.test[1],)
+    return (mode in choices) == literal.holds
+
+
+@given(_MEMBERS, _MEMBERS)
+def test_two_memberships_of_one_thing_clash_where_nothing_is_left_for_it(a: Literal, b: Literal) -> None:
+    never = not any(says(a, mode) and says(b, mode) for mode in "abcd")
+    assert clash(a, b) is never
+    assert contradict(frozenset({a}), frozenset({b})) is never

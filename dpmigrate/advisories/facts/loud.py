@@ -20,6 +20,9 @@ from dpmigrate.versions.releases import between
 BEFORE_FOUR_RESULTS = between("1.5", "1.5.3")
 """The releases whose engine needs ``clipping="ghost"``: without it the first step raises."""
 
+NO_CHANGE_IN_PLACE = between("1.5.4")
+"""The releases that hook layers in such a way that their outputs are views, which must stay as they are."""
+
 
 def only_before_four_results(versions: Versions) -> bool:
     """Whether the project admits no release but those before 1.5.3."""
@@ -136,16 +139,20 @@ def can_only_raise(run: PrivateRun, versions: Versions) -> Tri:
     return both(since, before) if versions.declared else False
 
 
-def why_refused(run: PrivateRun) -> str:
-    """Why ``make_private`` itself may raise, so that nothing of the run comes about; empty where it need not.
+def why_refused(s: Subject) -> str:
+    """Why the run may raise before it has trained anything, where that is not what the subject is about.
 
-    It asks the model for its parameters, the optimizer for its groups and the loader for its data set.
+    ``make_private`` asks the model for its parameters, the optimizer for its groups, the loader for its data.
     """
+    run = s.run
     for name in ("module", "optimizer", "data_loader"):
         if run.argument(name).equals(None):
             return f"`{run.call}` raises, since its {name} is None"
     if any(run.happened(BatchNormRefused)):
         return f"`{run.call}` may refuse a BatchNorm of the model"
+    in_place = any(run.happened(ChangedInPlace)) and not isinstance(s.event, ChangedInPlace)
+    if in_place and s.versions.declared & NO_CHANGE_IN_PLACE:
+        return "since Opacus 1.5.4 the model may raise, which changes outputs in place"
     return ""
 
 

@@ -42,6 +42,7 @@ from dpmigrate.analysis.language.constants import computed, opaque
 from dpmigrate.analysis.language.counting import length_or_one
 from dpmigrate.analysis.language.effects import effects_kept
 from dpmigrate.analysis.language.items import update_dict
+from dpmigrate.analysis.language.sets import OPERATORS, combined
 from dpmigrate.analysis.language.strings import formatted
 from dpmigrate.analysis.ledger.reductions import COUPLED_MEANS
 
@@ -135,7 +136,8 @@ def _of_containers(ip: Interpreter, name: str, left: Value, right: Value, node: 
         if one is not None and other is not None:
             return of(Seq((*one, *other), None, isinstance(a, Seq) and a.mutable))
     if isinstance(a, Seq) and isinstance(b, Seq) and a.items is not None and b.items is not None:
-        return opaque(ip, node, [left, right])
+        made_of = combined(OPERATORS[name], [a, b]) if name in OPERATORS else None
+        return opaque(ip, node, [left, right]) if made_of is None else made_of
     if name == "BitOr" and isinstance(a, Obj) and a.kind == "dict":
         made = ip.new("dict", node)
         update_dict(ip, made, left)

@@ -230,4 +230,39 @@ for x, y in loader:
         "optimizers.values()",
         '[optimizers["head"]]',
     ),
+    *(
+        Pair(
+            "DPM123",
+            f"kinds-in-{name}",
+            HEAD
+            + f"""
+import sys
+
+HOOKED, BY_HAND = {{"hooks", "adaptive"}}, {{"output", "none"}}
+PRIVATE, OTHERS = {private}, {others}
+kind = sys.argv[1]
+net = nn.Linear(16, 4)
+loader = DataLoader(data(), batch_size=32)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+another = torch.optim.SGD(net.parameters(), lr=0.1)
+if kind in PRIVATE:
+    net, optimizer, loader = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0
+    )
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    if kind in FACT:
+        another.step()
+    optimizer.step()
+""",
+            "PRIVATE",
+            "OTHERS",
+        )
+        for name, private, others in (
+            ("sets", "HOOKED", "BY_HAND"),
+            ("a-union", 'HOOKED.union({"ghost"})', "BY_HAND"),
+            ("a-difference", "HOOKED", "(HOOKED | BY_HAND) - HOOKED"),
+        )
+    ),
 )

@@ -15,6 +15,7 @@ from dpmigrate.analysis.language.assignment import assign_name, iterate, set_ite
 from dpmigrate.analysis.language.attributes import set_attribute
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.items import dict_items, entries_of, update_dict
+from dpmigrate.analysis.language.sets import OPERATORS, combined
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
 from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
@@ -244,6 +245,14 @@ def _is_dict(value: Value) -> bool:
 @method("sequence", "copy")
 def _sequence_copy(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return Value((e,))
+
+
+@method("sequence", *OPERATORS.values())
+def _combined(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    if info.keywords or info.unknown_positional:
+        return ip.unknown(info.node, "a set")
+    made = combined(info.name, [e.atom, *(value.only for value in info.positional)])
+    return ip.unknown(info.node, "a set") if made is None else made
 
 
 @attribute("enum", "value")
