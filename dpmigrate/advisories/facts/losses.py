@@ -98,24 +98,36 @@ def _sum_left_as_it_is(s: Subject) -> Tri:
 
 @fact
 def _scaled_by_the_batch(s: Subject) -> Tri:
-    """Whether the gradient of each example grows with the number of examples in its batch.
+    """Whether the gradient of each example grows with the number of examples in its batch."""
+    return s.unsure(_ALL_CLIPPED) if _power_of_the_batch(s) > 0 else False
+
+
+@fact
+def _divided_by_the_batch_again(s: Subject) -> Tri:
+    """Whether the gradient of each example shrinks with the number of examples in its batch."""
+    return s.unsure(_ALL_CLIPPED) if _power_of_the_batch(s) < 0 else False
+
+
+_ALL_CLIPPED = "nothing comes of it where all examples are clipped anyhow"
+
+
+def _power_of_the_batch(s: Subject) -> int:
+    """The power of their number that is in the gradients of a batch's examples; 0 where that is not known.
 
     In hooks mode ``loss_reduction="mean"`` multiplies each by that number, which a mean has divided it by.
     """
     event = s.event
     if not isinstance(event, Backward):
-        return False
+        return 0
     factors = [step for step in event.steps if step.startswith(_FACTORS)]
-    grows = factors.count("mul-size") - factors.count("div-size")
-    if event.loss != "returned-criterion":
-        if event.reduction not in ("mean", "sum"):
-            return False
-        grows -= event.reduction == "mean"
-        grows += _engine_means(s) is True
-        numbers = factors and all(step.endswith(("-size", "-number")) for step in factors)
-        if _engine_means(s) is None or not numbers:
-            return False
-    return s.unsure("nothing comes of it where all examples are clipped anyhow") if grows > 0 else False
+    power = factors.count("mul-size") - factors.count("div-size")
+    if event.loss == "returned-criterion":
+        return power
+    numbers = factors and all(step.endswith(("-size", "-number")) for step in factors)
+    engine_means = _engine_means(s)
+    if event.reduction not in ("mean", "sum") or engine_means is None or not numbers:
+        return 0
+    return power - (event.reduction == "mean") + engine_means
 
 
 @fact

@@ -50,6 +50,9 @@ def _engine_of_each_turn(s: Subject) -> Tri:
         return s.unsure("the model is handed in, and may be made anew by what cannot be followed")
     if not own:
         return None
+    loads = [e for e in run.happened(WeightsLoaded) if e.changing and own[0] in e.loops]
+    if loads and all(e.guard for e in loads):
+        return s.unsure("the weights are loaded under a condition")
     return s.unsure(_HOOKED) if _meets_its_own_hooks(run, own[0]) else True
 
 

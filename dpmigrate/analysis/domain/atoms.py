@@ -247,6 +247,14 @@ A_LENGTH = "a length"
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedAt(Atom):
+    """Among the parts of something unknown: that it is made of weights that a private run has trained."""
+
+    call: int
+    """The identity of the call that makes the run, in whatever turn of a loop."""
+
+
+@dataclass(frozen=True, slots=True)
 class Length(Atom):
     """Among the parts of an unknown number: that it is the length of something."""
 

@@ -17,6 +17,7 @@ from dpmigrate.analysis.domain.atoms import (
     Obj,
     Params,
     Tensor,
+    TrainedAt,
     Unknown,
     behind,
     deeper,
@@ -85,7 +86,11 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     batches = frozenset[Batch]()
     if not without_records(info.name.rpartition(".")[2]):
         batches = batches_of(ip, [of(callee), *info.everything(), *info.spread])
-    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty | batches)
+    went_in = (callee, *arguments.atoms)
+    trained = frozenset(
+        p for a in went_in if isinstance(a, Unknown) for p in a.parts if isinstance(p, TrainedAt)
+    )
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty | batches | trained)
 
 
 def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import SOME, Atom, Const, Obj, Unknown, is_one_of_several
+from dpmigrate.analysis.domain.atoms import SOME, Atom, Const, Obj, TrainedAt, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value
 from dpmigrate.analysis.guards import ALWAYS, Guard, doubts, weaken
 from dpmigrate.analysis.language.attributes import part_of_unknown
@@ -20,7 +20,7 @@ from dpmigrate.analysis.ledger.circumstances import Turn
 from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
 from dpmigrate.analysis.library.torch.names import real
-from dpmigrate.analysis.library.trained_before import begins_anew
+from dpmigrate.analysis.library.trained_before import begins_anew, is_trained
 from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import assigned_in, every, names_in
@@ -61,6 +61,8 @@ class _Weights:
     """The parameters that the weights are made of, and what those were given in one turn or another."""
     afterwards: bool = False
     """Whether a private model gets them once it is trained: the best of its own, say."""
+    trained_at: set[int] = field(default_factory=set)
+    """The calls that had made runs whose weights they are, in a turn before."""
 
     @property
     def changing(self) -> bool:
@@ -94,6 +96,8 @@ def _gets(ip: Interpreter, model: Atom, info: CallInfo, here: Circumstances) -> 
         place.seen.add(atom)
         entries = part_of_unknown(ip, atom, SOME) if isinstance(atom, Unknown) else None
         place.seen.update(entries.atoms if entries is not None else ())  # ``shared[name] = ...``
+        if _goes_on_from_here(ip, model):
+            place.trained_at.update(part.call for part in _parts(ip, atom) if isinstance(part, TrainedAt))
     frame = ip.frames[-1]
     function = frame.function.node if frame.function is not None else None
     if isinstance(function, cst.FunctionDef) and isinstance(info.node, cst.Call):
@@ -102,6 +106,21 @@ def _gets(ip: Interpreter, model: Atom, info: CallInfo, here: Circumstances) -> 
             if given is not None and given.only is not None:
                 place.handed_in.setdefault(name, set()).add(given.only)
     return place
+
+
+def _parts(ip: Interpreter, state: Atom) -> Iterator[Atom]:
+    """What a state is made of, or what the entries of a dict of weights are."""
+    if isinstance(state, Unknown):
+        yield from state.parts
+    elif isinstance(state, Obj) and state.kind == "dict":
+        held = [ip.read(state, slot) or NOTHING for slot in ip.store.keys(state)]
+        yield from (part for value in held for a in value.atoms if isinstance(a, Unknown) for part in a.parts)
+
+
+def _goes_on_from_here(ip: Interpreter, model: Atom) -> bool:
+    """Whether a run that begins later has what a model gets: not one that ends its turn of a loop with it."""
+    made = ip.births.get(model) if isinstance(model, Obj) else None
+    return not is_trained(ip, model) or (made is not None and len(made.loops) < len(ip.loops))
 
 
 def _read_for(call: cst.Call, function: cst.FunctionDef) -> set[str]:
@@ -180,8 +199,9 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
     for model in run.raw_models:
         for weights in _WEIGHTS.of(ip).get(model, {}).values():
             if not run.excludes(weights.at.guard):
-                there = replace(weights.at, guard=here.guard)
-                ip.happen(run, WeightsLoaded(there, weights.changing))
+                there = replace(weights.at, guard=here.guard | _asked_of_others(weights))
+                own = id(run.origin.node) in weights.trained_at
+                ip.happen(run, WeightsLoaded(there, weights.changing or own))
         if any(_was_trained_here(ip, run, original) for original in _copied_from(ip, model)):
             ip.happen(run, WeightsLoaded(here, changing=True, hooked=True))
     if _goes_on_with_its_own(run):
@@ -212,6 +232,12 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             _KEEPERS.of(ip)[run] = _keepers(ip, run)
     elif made_here:
         ip.happen(run, EngineOfARound(here, framework))
+
+
+def _asked_of_others(weights: _Weights) -> Guard:
+    """What a place asks before it loads weights, but whether there are any (``if state is not None``)."""
+    own = {state.symbol for state in weights.seen if isinstance(state, Unknown)}
+    return frozenset(x for x in weights.at.guard if x.symbol not in own)
 
 
 def _copied_from(ip: Interpreter, model: Atom) -> list[Atom]:

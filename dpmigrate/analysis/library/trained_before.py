@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Atom, Obj, TrainedAt, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.guards import Guard
 from dpmigrate.analysis.ledger.accounting import TrainedBefore
@@ -41,9 +41,21 @@ def begins_anew(ip: Interpreter, model: Atom, state: Value = NOTHING) -> None:
 
 def _trained_by(ip: Interpreter, state: Atom | None) -> Value:
     """The runs that trained the one model of which something is the state; empty for anything else."""
-    if not isinstance(state, Unknown) or state.reason != "result of state_dict" or len(state.parts) != 1:
+    if not isinstance(state, Unknown) or state.reason != "result of state_dict":
         return NOTHING
-    return ip.read(next(iter(state.parts)), _TRAINED) or NOTHING
+    models = [part for part in state.parts if not isinstance(part, TrainedAt)]
+    return (ip.read(models[0], _TRAINED) if len(models) == 1 else None) or NOTHING
+
+
+def state_of(ip: Interpreter, model: Atom, node: cst.CSTNode) -> Value:
+    """What ``model.state_dict()`` gives: made of the model, and of what trained it on the way here."""
+    trained = {TrainedAt(id(run.origin.node)) for run, _ in _trainers(ip, model)}
+    return ip.unknown(node, "result of state_dict", frozenset({model, *trained}))
+
+
+def is_trained(ip: Interpreter, model: Atom) -> bool:
+    """Whether a run has trained a model on the way here, and it got no other weights since."""
+    return any(True for _ in _trainers(ip, model))
 
 
 def _trainers(ip: Interpreter, model: Atom) -> Iterator[tuple[TrainingRun, Guard]]:

@@ -38,6 +38,28 @@ PAIRS = (
         "x.shape[0]",
         "32",
     ),
+    *(
+        Pair("DPM124", f"divided-again-by-{name}", PRIVATE + scaled(loss, before), wrong, right)
+        for name, loss, before, wrong, right in (
+            ("a-length", "F.cross_entropy(net(x), y) / FACT", "", "len(x)", "32"),
+            (
+                "a-size",
+                "F.cross_entropy(net(x), y) / FACT",
+                "x = x.to('cpu')\n    ",
+                "x.size(0)",
+                "len(loader)",
+            ),
+            ("a-shape", "F.cross_entropy(net(x), y, reduction='FACT') / y.shape[0]", "", "mean", "sum"),
+            ("a-function", "torch.div(F.cross_entropy(net(x), y), FACT)", "", "len(y)", "32"),
+            (
+                "a-length-of-targets",
+                "F.cross_entropy(net(x), y, reduction='none').FACT() / len(y)",
+                "",
+                "mean",
+                "sum",
+            ),
+        )
+    ),
     Pair(
         "DPM124",
         "sum-over-a-constant",
@@ -60,6 +82,17 @@ PAIRS = (
         + "net = nn.Linear(16, 4)\n"
         + GHOST_MADE
         + STEPS.replace("criterion(net(x), y).backward()", "(criterion(net(x), y) * FACT).backward()"),
+        "len(x)",
+        "32",
+        opacus=">=1.6.0",
+    ),
+    Pair(
+        "DPM124",
+        "wrapped-loss-divided",
+        HEAD
+        + "net = nn.Linear(16, 4)\n"
+        + GHOST_MADE
+        + STEPS.replace("criterion(net(x), y).backward()", "(criterion(net(x), y) / FACT).backward()"),
         "len(x)",
         "32",
         opacus=">=1.6.0",

@@ -40,6 +40,7 @@ from dpmigrate.analysis.library.torch.columns import ELEMENTWISE, columns_of, gi
 from dpmigrate.analysis.library.torch.ignored import reduction_of_its_own
 from dpmigrate.analysis.library.torch.models import clearing_of
 from dpmigrate.analysis.library.torch.record_seeds import tell_of_seeding_records
+from dpmigrate.analysis.library.trained_before import state_of
 from dpmigrate.analysis.registry import CallInfo, attribute, function, method, tell_hooks
 from dpmigrate.analysis.retired import MetCall
 from dpmigrate.analysis.training import TrainingRun
@@ -116,9 +117,13 @@ def _other_of_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return of(Tensor(sources, e.atom, (f".{info.name}",), passes=passes_through(ip, e.atom, info)))
 
 
+@method("dp-model", "state_dict")
+def _state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return state_of(ip, e.atom, info.node)
+
+
 @method(
     "dp-model",
-    "state_dict",
     "buffers",
     "named_buffers",
     "get_submodule",

@@ -25,6 +25,7 @@ from dpmigrate.analysis.library.gradients import runs_of_raw, touch
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.structure import KEYED, LAYERS, WRAPPED
+from dpmigrate.analysis.library.trained_before import begins_anew, state_of
 from dpmigrate.analysis.library.trained_plainly import all_drawn_again
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import entries_of_kind
@@ -78,6 +79,7 @@ def _make_model(ip: Interpreter, info: CallInfo) -> Value:
     if info.name.startswith(("torch.nn.init.", "torch.nn.utils.")):
         return torch_operation(ip, info)
     made = ip.new("model", info.node, info.name)
+    begins_anew(ip, made)
     _hold(ip, made, [*info.positional, *info.spread])
     taken = (a.parts for value in info.spread for a in value.atoms if isinstance(a, Unknown))
     _hold(ip, made, [of(part) for parts in taken for part in parts])  # `*list(resnet.children())[:-1]`
@@ -176,12 +178,12 @@ def _call_part(ip: Interpreter, info: CallInfo) -> Value:
     return of(Tensor(sources, whole, steps, passes=passes_through(ip, whole, given)))
 
 
-@method(
-    "model",
-    "state_dict",
-    "buffers",
-)
-@method("model", "register_buffer", "register_forward_hook", "save_pretrained")
+@method("model", "state_dict")
+def _state(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    return state_of(ip, real(e.atom), info.node)
+
+
+@method("model", "buffers", "register_buffer", "register_forward_hook", "save_pretrained")
 @method(
     "model", "gradient_checkpointing_enable", "print_trainable_parameters", "num_parameters", "get_submodule"
 )
@@ -205,6 +207,7 @@ def _parts(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 @method("model", "__init__")
 def _init_model(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """``super().__init__(nn.Linear(8, 8), nn.ReLU())`` of a Sequential's class: what it is made of."""
+    begins_anew(ip, real(e.atom))
     _hold(ip, e.atom, [*info.positional, *info.spread])
     if info.positional and not info.unknown_positional:
         LAYERS.of(ip)[real(e.atom)] = list(info.positional)
