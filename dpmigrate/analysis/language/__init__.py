@@ -1,7 +1,7 @@
 """The Python language, by kind of node; its handlers register with the interpreter.
 
 ``statements``, ``flow``, ``exceptions``, ``patterns``   statements
-``expressions``, ``operators``, ``strings``, ``constants``, ``effects``   expressions
+``expressions``, ``operators``, ``strings``, ``sets``, ``constants``, ``effects``   expressions
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``unrolling``, ``retried``, ``counting``   loops that are followed item by item, that try again, that count
 ``names``, ``attributes``, ``items``, ``assignment``   where values are read and written
