@@ -7,7 +7,11 @@ from functools import partial
 
 import libcst as cst
 
-from dpmigrate.codemods.criterion.one_for_each import refuse_kept_among_others, refuse_last_of_many
+from dpmigrate.codemods.criterion.one_for_each import (
+    refuse_kept_among_others,
+    refuse_last_of_many,
+    refuse_member_of_another,
+)
 from dpmigrate.codemods.criterion.other_modes import check_reads, has_before, run_on
 from dpmigrate.codemods.criterion.unconditional import before_conditions
 from dpmigrate.codemods.criterion.wrapping import Wrapping
@@ -31,7 +35,7 @@ from dpmigrate.codemods.returned.alternatives import give_alternatives
 from dpmigrate.codemods.returned.unpack import take_criterion
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.returned.way_back import way_back
-from dpmigrate.codemods.returned.ways_out import lead_out
+from dpmigrate.codemods.returned.ways_out import given_back, lead_out
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords after which ``criterion=`` reads well."""
@@ -163,6 +167,13 @@ def _is_criterion_at(
 def _lead_member(wrapping: Wrapping, name: str, wanted_in: Scope, routes: Routes) -> None:
     """Lead a member of the object that the call fills to a scope of no method. Raises `Withheld`."""
     facts, filled_in = wrapping.facts, wrapping.result.scopes[0]
+    uses = [site.call for site in wrapping.sites if facts.scope(site.call) is wanted_in]
+    callers = [
+        call
+        for call, _ in facts.callers.get(wanted_in, ())
+        if same_class(facts, facts.scope(call), wanted_in)
+    ]
+    refuse_member_of_another(facts, wrapping.upgrade.call, name, [*uses, *callers])
     if wanted_in is not wrapping.upgrade.scope:
         refuse_kept_among_others(facts, (e.origin.node for e in wrapping.result.unpacks), name)
     if not same_class(facts, filled_in, wanted_in):
@@ -178,8 +189,9 @@ def _lead(
     for scope in wrapping.result.scopes:
         uses = [site.call for site in sites if facts.scope(site.call) is scope]
         check_reads(wrapping.result, name, scope, uses, handed_on=scope is not wanted_in, set_at=set_at)
-        taken_at = [e.origin.node for e in (*wrapping.result.unpacks, *wrapping.result.items)]
-        _one_for_each(wrapping, scope, [node for node in taken_at if facts.scope(node) is scope], wanted_in)
+        events = (*wrapping.result.unpacks, *wrapping.result.items)
+        taken_at = [e.origin.node for e in events if facts.scope(e.origin.node) is scope]
+        _one_for_each(wrapping, scope, taken_at, wanted_in)
         if scope is wanted_in:
             continue
         if isinstance(scope, cst.Module) and facts.module_of(scope) is facts.module_of(wanted_in):
@@ -196,10 +208,12 @@ def _lead(
         if way is None:
             routes.lead(name, [scope], wanted_in)
             continue
+        calls = [call for each in way.returning for call, _ in facts.callers.get(each, ())]
         for function in way.returning:
+            taken = taken_at if function is scope else [c for c in calls if facts.scope(c) is function]
+            refuse_last_of_many(facts, wrapping.upgrade.call, taken, given_back(facts, function))
             lead_out(routes, name, function, way.having, wrapping.result.records)
         for source in way.sources:
-            calls = (call for each in way.returning for call, _ in facts.callers.get(each, ()))
             _one_for_each(wrapping, source, [c for c in calls if facts.scope(c) is source], wanted_in)
         routes.lead(name, way.sources, wanted_in)
 
@@ -211,4 +225,4 @@ def _one_for_each(
     facts = wrapping.facts
     uses = [site.call for site in wrapping.sites if facts.scope(site.call) is scope]
     handing = leading_calls(facts, scope, wanted_in) if scope is not wanted_in else []
-    refuse_last_of_many(facts, taken_at, [*uses, *handing])
+    refuse_last_of_many(facts, wrapping.upgrade.call, taken_at, [*uses, *handing])

@@ -10,6 +10,7 @@ from dpmigrate.codemods.criterion.handover import give, name_result, receive
 from dpmigrate.codemods.criterion.held import held_by_name
 from dpmigrate.codemods.criterion.inline import own_line
 from dpmigrate.codemods.criterion.kept import Kept, kept_by, lifted
+from dpmigrate.codemods.criterion.one_for_each import refilled
 from dpmigrate.codemods.criterion.rebuilt import rebuilt
 from dpmigrate.codemods.criterion.wrapping import Wrapped, Wrapping
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
@@ -55,7 +56,8 @@ def own_object(wrapping: Wrapping) -> Wrapped:
         edits.extend(name_result(wrapping, held, Routes(facts)))
         return Wrapped(edits, kept.losses, held)
     once = (*kept.homes, *kept.constructors) if line is None and not member else ()
-    if not name or upgrade.apart or (once and repeats(facts, upgrade.call, once)):
+    again = repeats(facts, upgrade.call, once) if once else member and refilled(facts, upgrade.call)
+    if not name or upgrade.apart or again:
         return rebuilt(wrapping, kept)
     assert kept_in is not None
     routes, kept = Routes(facts), replace(kept, name=name)

@@ -54,7 +54,7 @@ def lead_out(
             f"{name}, which make_private wraps, has to come back from here to where losses are made: return "
             "it beside the optimizer, and take it where this is called",
             facts.module_of(inner),
-            next(iter(_given_back(facts, inner)), inner),
+            next(iter(given_back(facts, inner)), inner),
         )
     calls = calls_to_whoever_takes(facts, inner)
     taking = [each for each in calls if facts.scope(each[0]) in having]
@@ -70,12 +70,12 @@ def lead_out(
 
 def _returned(facts: Facts, function: Scope, alike: bool) -> _Returned | None:
     """What a function gives back (``alike``: perhaps several tuples of one length); None for all else."""
-    given_back = _given_back(facts, function)
-    tuples = [r for r in given_back if isinstance(r, cst.Tuple)]
-    of_one_length = len(tuples) == len(given_back) and len({len(r.elements) for r in tuples}) == 1
-    if not given_back or not (len(given_back) == 1 or (alike and of_one_length)):
+    values = given_back(facts, function)
+    tuples = [r for r in values if isinstance(r, cst.Tuple)]
+    of_one_length = len(tuples) == len(values) and len({len(r.elements) for r in tuples}) == 1
+    if not values or not (len(values) == 1 or (alike and of_one_length)):
         return None
-    value: cst.BaseExpression | None = given_back[0]
+    value: cst.BaseExpression | None = values[0]
     kept = isinstance(value, cst.Name)
     if isinstance(value, cst.Name):
         value = _kept_whole(facts, function, value)
@@ -147,7 +147,7 @@ def _kept_whole(facts: Facts, function: Scope, name: cst.Name) -> cst.BaseExpres
     return value
 
 
-def _given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
+def given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
     """What a function returns, or yields to the ``with`` statements that enter it."""
     entered = [
         call for call, _ in facts.callers.get(function, ()) if isinstance(facts.parent(call), cst.WithItem)
