@@ -70,6 +70,8 @@ def _standardises_by_the_batch(s: Subject) -> Tri:
     """Whether the model takes a statistic over the examples of the batch out of each of them."""
     if not isinstance(s.event, BatchStatistics) or s.run.argument("batch_first").equals(False) is not False:
         return False
+    if s.event.given:
+        return s.unsure("it may be of one example alone")
     if not s.event.sure and s.event.text.endswith("()"):
         return s.unsure("it may be a figure to look at, of which no loss is made")
     return True if s.event.sure else s.unsure("its first dimension may be another than that of the batch")

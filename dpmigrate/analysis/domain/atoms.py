@@ -246,9 +246,15 @@ A_LENGTH = "a length"
 """Why a number is unknown that is a length, and is not worked out from one."""
 
 
+class Mark(Atom):
+    """Among the parts of something unknown: what holds of all that is computed of it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class TrainedAt(Atom):
-    """Among the parts of something unknown: that it is made of weights that a private run has trained."""
+class TrainedAt(Mark):
+    """It is made of weights that a private run has trained."""
 
     call: int
     """The identity of the call that makes the run, in whatever turn of a loop."""

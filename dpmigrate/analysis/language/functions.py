@@ -14,10 +14,10 @@ from dpmigrate.analysis.domain.atoms import (
     Absent,
     Atom,
     Batch,
+    Mark,
     Obj,
     Params,
     Tensor,
-    TrainedAt,
     Unknown,
     behind,
     deeper,
@@ -87,10 +87,8 @@ def unknown_call(ip: Interpreter, callee: Atom, info: CallInfo) -> Value:
     if not without_records(info.name.rpartition(".")[2]):
         batches = batches_of(ip, [of(callee), *info.everything(), *info.spread])
     went_in = (callee, *arguments.atoms)
-    trained = frozenset(
-        p for a in went_in if isinstance(a, Unknown) for p in a.parts if isinstance(p, TrainedAt)
-    )
-    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty | batches | trained)
+    marks = frozenset(p for a in went_in if isinstance(a, Unknown) for p in a.parts if isinstance(p, Mark))
+    return ip.unknown(info.node, f"result of {info.name or 'a call'}", held | penalty | batches | marks)
 
 
 def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:

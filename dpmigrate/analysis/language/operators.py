@@ -93,7 +93,10 @@ def arithmetic(ip: Interpreter, name: str, left: Value, right: Value, node: cst.
         _tell_of_tensors(ip, name, left, right, node)
         return _tensor_arithmetic(name, left, right)
     if name in ("Subtract", "Divide") and ip.loops and batches_of(ip, [left]):
-        registry.tell_hooks(ip, "<arithmetic of batches>", registry.CallInfo(node, [left, right], name=name))
+        given = registry.CallInfo(node, [left, right], name=name)
+        marked = registry.tell_hooks(ip, "<arithmetic of batches>", given)
+        if marked:
+            return opaque(ip, node, [left, right, marked])
     if name in ("Power", "Multiply", "Add", "Subtract", "Divide"):
         of_parameters = [e for e in entries if isinstance(e.atom, Params)]
         if any(isinstance(e.atom, Params) and e.atom.of_gradient for e in of_parameters):

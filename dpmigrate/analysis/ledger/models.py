@@ -68,11 +68,13 @@ class ParameterOutside(Event):
 class BatchStatistics(Event):
     """The model's ``forward`` takes a mean or deviation over dimension 0 out of the very tensor.
 
-    ``text``: the call; ``sure``: nothing there permutes dimensions.
+    ``text``: the call; ``sure``: nothing there permutes dimensions; ``given``: the model, or a loss, is given
+    a batch out of which a statistic over all of it was taken.
     """
 
     text: str
     sure: bool
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,7 @@ def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
     sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.reached for t in inputs))
+    tell_hooks(ip, "<given to a loss>", info)
     _tell_of_columns(ip, info, e)
     _tell_of_ignored(ip, info, e)
     tell_of_flattened(ip, run_of(e), info, e)

@@ -26,7 +26,7 @@ from dpmigrate.analysis.ledger.models import (
     SequenceLayer,
 )
 from dpmigrate.analysis.library.torch.batch_norm import tell_of_batch_norm
-from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics
+from dpmigrate.analysis.library.torch.batch_statistics import batch_statistics, collated_statistics
 from dpmigrate.analysis.library.torch.in_place.operations import changed_in_place, hooks_layers
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.outside import parameters_outside
@@ -187,6 +187,8 @@ def _sequences(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event
 def _statistics(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:
     for origin, sure in batch_statistics(ip, model):
         yield BatchStatistics(Circumstances(origin, ip.path), origin.text, sure)
+    for origin in (at for loader in run.raw_loaders for at in collated_statistics(ip, loader)):
+        yield BatchStatistics(Circumstances(origin, ip.path), origin.text, sure=False, given=True)
 
 
 def _padding(ip: Interpreter, run: TrainingRun, model: Atom) -> Iterator[Event]:

@@ -8,23 +8,25 @@ Opacus takes dimension 0 for the examples of a batch unless ``make_private`` is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import libcst as cst
 
 from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Tensor
+from dpmigrate.analysis.domain.atoms import Atom, Const, Mark, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
-from dpmigrate.analysis.domain.values import NOTHING, Value
+from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.language.holding import part_objects, runs_of_model
-from dpmigrate.analysis.ledger import Origin
+from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import every, names_in
+from dpmigrate.analysis.training import TrainingRun
 
-_STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean"])
+_STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean", "min", "amin"])
 _TURNED = frozenset(
     ["transpose", "permute", "t", "T", "mT", "swapaxes", "movedim", "view", "reshape", "rearrange"]
 )
@@ -52,6 +54,21 @@ def batch_statistics(ip: Interpreter, model: Atom, depth: int = 3) -> Iterator[t
         yield from batch_statistics(ip, part, depth - 1)
 
 
+def collated_statistics(ip: Interpreter, loader: Atom) -> Iterator[Origin]:
+    """Where a loader's ``collate_fn`` takes a statistic over the records out of what it puts together."""
+    held = ip.read(loader, "collate_fn") or NOTHING
+    for collate in (atom for atom in held.atoms if isinstance(atom, Function)):
+        code = collate.node
+        for node in read_once(ip, _computing, code):
+            left = node.left if isinstance(node, cst.BinaryOperation) else None
+            if left is not None and any(map(_puts_together, _meant_by(left, code))):
+                text = _over_the_batch(ip, node, code, lambda at: _number(ip, at)) or _of_all(
+                    ip, node, code, whole=True
+                )
+                if text:
+                    yield Origin(collate.module, node, text)
+
+
 @function("<arithmetic of tensors>")
 def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     """What a private model made meets its own statistic, in any function that training calls."""
@@ -75,9 +92,36 @@ def _standardised_before(ip: Interpreter, info: CallInfo) -> Value:
     """A private batch meets its own statistic before a model gets it, in a helper say."""
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
     text = _over_the_batch(ip, info.node, around, ip.evaluate)
-    for batch in batches_of(ip, info.positional[:1]) if text else ():
+    over_all = "" if text else _of_all(ip, info.node, around, whole=True)
+    marks: set[Atom] = set()
+    for batch in batches_of(ip, info.positional[:1]) if text or over_all else ():
         if isinstance(batch.loader, Obj) and batch.loader.kind == "dp-loader":
-            ip.happen(batch.loader.data, BatchStatistics(ip.at(info.node, batch.guard), text, sure=False))
+            here = ip.at(info.node, batch.guard)
+            if text:
+                ip.happen(batch.loader.data, BatchStatistics(here, text, sure=False))
+            elif ip.loops and any(node is batch.origin.node for node in every(ip.loops[-1].loop.node)):
+                marks.add(_Standardised(batch.loader.data, here, over_all))
+    return of(Unknown(("standardised", id(info.node)), parts=frozenset(marks))) if marks else NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class _Standardised(Mark):
+    """A statistic over all of a run's batch was taken out of it."""
+
+    run: TrainingRun = field(repr=False)
+    at: Circumstances = field(compare=False, repr=False)
+    text: str
+
+
+@function(*(f"<given to a {what}>" for what in ("private model", "function of tensors", "module", "loss")))
+def _trains_with_it(ip: Interpreter, info: CallInfo) -> Value:
+    """A private model, or a loss of what it made, is given such a batch."""
+    given = [atom for value in info.everything() for atom in value.atoms]
+    marks = [p for a in given if isinstance(a, Unknown) for p in a.parts if isinstance(p, _Standardised)]
+    for mark in marks if not ip.gradients_off else ():
+        models = {s for a in given for s in (a.sources if isinstance(a, Tensor) else (a,))}
+        if any(isinstance(m, Obj) and m.kind == "dp-model" and m.data is mark.run for m in models):
+            ip.happen(mark.run, BatchStatistics(mark.at, mark.text, sure=False, given=True))
     return NOTHING
 
 
@@ -100,6 +144,10 @@ def _value_in(ip: Interpreter, model: Obj, expression: cst.BaseExpression) -> Va
     if isinstance(expression, cst.Attribute) and isinstance(expression.value, cst.Name):
         of_self = expression.value.value == "self"
         return (ip.read(model, expression.attr.value) if of_self else None) or NOTHING
+    return _number(ip, expression)
+
+
+def _number(ip: Interpreter, expression: cst.BaseExpression) -> Value:
     return ip.evaluate(expression) if isinstance(expression, cst.Integer) else NOTHING
 
 
@@ -111,8 +159,10 @@ def _over_the_batch(
 ) -> str:
     """``h.mean(0)`` where a tensor meets its own statistic over dimension 0; empty for anything else."""
     for tensor, name, dimension in read_once(ip, _own_statistics, (node, around)):
-        told = isinstance(dimension, (cst.Integer, cst.Name, cst.Attribute))
-        if told and dimension is not None and value_of(dimension).only == Const(0):
+        listed = dimension.elements if isinstance(dimension, (cst.Tuple, cst.List)) else ()
+        told = [dimension, *(element.value for element in listed)]
+        numbers = [d for d in told if isinstance(d, (cst.Integer, cst.Name, cst.Attribute))]
+        if any(value_of(number).only == Const(0) for number in numbers):
             return f"{tensor.value}.{name}(0)"
     return ""
 
@@ -125,13 +175,13 @@ def _over_everything(ip: Interpreter, node: cst.CSTNode, forward: cst.CSTNode) -
     return _of_all(ip, node, forward)
 
 
-def _of_all(ip: Interpreter, node: cst.CSTNode, around: cst.CSTNode) -> str:
+def _of_all(ip: Interpreter, node: cst.CSTNode, around: cst.CSTNode, whole: bool = False) -> str:
     """``h.mean()`` where a tensor meets its own statistic over all that it has; empty for anything else.
 
-    Of one that a loop takes out of a batch, that is its own: ``for image in images``.
+    Of one that a loop takes out of a batch (``for image in images``) that is its own; a ``whole`` one, not.
     """
     for tensor, name, dimension in read_once(ip, _own_statistics, (node, around)):
-        if dimension is None and not _one_by_one(tensor, around):
+        if dimension is None and (whole or not _one_by_one(tensor, around)):
             return f"{tensor.value}.{name}()"
     return ""
 
@@ -171,6 +221,7 @@ def _one_by_one(name: cst.Name, around: cst.CSTNode) -> bool:
     return any(name.deep_equals(part) for loop in loops for part in every(loop.target))
 
 
+_JOINING = ("stack", "cat", "concat", "default_collate")
 _SHARES = frozenset(["softmax", "log_softmax"])
 _DEVIATIONS = frozenset(["std", "var"])
 
@@ -216,7 +267,7 @@ def _is_input(tensor: cst.BaseExpression, forward: cst.CSTNode) -> bool:
 
 
 def _puts_together(root: cst.CSTNode) -> bool:
-    return any(isinstance(n, cst.Name) and n.value in ("stack", "cat", "concat") for n in every(root))
+    return any(isinstance(n, cst.Name) and n.value in _JOINING for n in every(root))
 
 
 def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:

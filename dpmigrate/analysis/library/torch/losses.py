@@ -36,7 +36,7 @@ from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN, WEIGHTED_MEAN
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.loss_functions import LOSS_FUNCTIONS
-from dpmigrate.analysis.registry import CallInfo, function, method
+from dpmigrate.analysis.registry import CallInfo, function, method, tell_hooks
 from dpmigrate.analysis.source.tree import every, keyword_node
 
 for _loss in [
@@ -113,6 +113,7 @@ _BY_CLASS = ("torch.nn.CrossEntropyLoss", "torch.nn.NLLLoss")
 def _loss_tensor(
     ip: Interpreter, info: CallInfo, maker: Atom, reduction: Value | None, weights: Value, ignored: Value
 ) -> Value:
+    tell_hooks(ip, "<given to a loss>", info)
     ways = info.tensors()
     parameters = [p for value in info.positional for p in params_in_value(value)]
     if parameters and not any(outputs for _, outputs in ways):  # ``F.mse_loss(p, zeros)``: a penalty
