@@ -15,6 +15,8 @@ HEADS = [
     "%pip install opacus==1.5.4\n",
     "# %%\n!pip install -q 'opacus==1.5.4' torch\n# %%\n%matplotlib inline\n",
     "# In[1]:\n\n\n%%capture\n!pip install opacus==1.5.4\n\n\n# In[2]:\n\n\nfiles = !ls\n%cd ..\n",
+    '"""Colab"""\n\npip install opacus==1.5.4\n',
+    "!pip install torch\npip install -q opacus==1.5.4\n",
     "get_ipython().system('pip install opacus==1.5.4')\n",
     "get_ipython().run_line_magic('pip', 'install opacus==1.5.4')\n",
 ]
@@ -39,8 +41,23 @@ def test_a_magic_that_an_edit_loses_is_missed() -> None:
     assert export.rebuild(export.python.replace("x = 1", "x = 2")) == "!ls\nx = 2\n%cd a\n"
 
 
+def test_what_ipython_takes_without_a_sign_comes_back_too() -> None:
+    text = "pip install torch\n!ls\nx = 1\n"
+    export = exported(text)
+    assert export is not None
+    assert export.rebuild(export.python) == text
+
+
 @pytest.mark.parametrize(
-    "text", ["x = 5\n%y = 3\n)", "x = '''\n!ls\n'''\n", "print(1)\n", "x = (5\n     % 3)\n", "!ls\nx = = 1\n"]
+    "text",
+    [
+        "x = 5\n%y = 3\n)",
+        "x = '''\n!ls\n'''\n",
+        "print(1)\n",
+        "x = (5\n     % 3)\n",
+        "!ls\nx = = 1\n",
+        "pip install x = = 1\n)",
+    ],
 )
 def test_what_parses_and_what_is_no_python_either_way_is_left(text: str) -> None:
     assert exported(text) is None

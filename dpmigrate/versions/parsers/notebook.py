@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dpmigrate.model import NotAnalysed
+from dpmigrate.workspace.magics import is_statement
 
 from ..decoding import line_at
 from ..pin import Parsed, Pin
@@ -15,6 +16,8 @@ from .installs import install_pin, installs_of, joined_lines
 _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|system|!)\b")
 _OTHER_CELL_MAGIC = re.compile(r"\s*%%(?!capture|time\b|timeit)")
 _LINE = re.compile(r"[ \t]*(?:!{1,2}|%(?=(?:pip|conda|mamba|uv|sx|system)\b))(?:sx\s+|system\s+)?")
+_AUTOMAGIC = re.compile(r"(?=(?:pip3?|conda|mamba|uv)[ \t]+[a-z])")
+"""A command without any sign, which IPython takes where it is no Python."""
 
 
 def parse_cells(path: str, cells: Iterable[tuple[int, str]]) -> Parsed:
@@ -59,9 +62,10 @@ def _commands(source: str) -> Iterator[tuple[str, int]]:
     shell_cell = _SHELL_CELL.match(source) is not None
     if not shell_cell and _OTHER_CELL_MAGIC.match(source):
         return
+    automagic = re.search(rf"^{_AUTOMAGIC.pattern}", source, re.MULTILINE) and not is_statement(source)
     for start, line in joined_lines(source):
         if shell_cell:
             if not line.lstrip().startswith(("#", "%%")):
                 yield line, start
-        elif prefix := _LINE.match(line):
+        elif prefix := _LINE.match(line) or (automagic and _AUTOMAGIC.match(line)):
             yield line[prefix.end() :], start + prefix.end()
