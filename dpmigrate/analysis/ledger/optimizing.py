@@ -37,6 +37,16 @@ class SteppedBeside(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SteppedByTrainer(Event):
+    """A trainer that owns the loop steps an optimizer of torch on the private model."""
+
+    optimizer: str
+    """Its class, or whose it is."""
+    raw: bool
+    """Whether it is the one that the run was given."""
+
+
+@dataclass(frozen=True, slots=True)
 class MovedByHand(Event):
     """Weights of the private model are moved along gradients that the private step has not come to."""
 

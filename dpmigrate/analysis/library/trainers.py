@@ -5,10 +5,11 @@ from __future__ import annotations
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import passes_through
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, ForwardPass, Obj, Tensor
+from dpmigrate.analysis.domain.atoms import Atom, Const, ForwardPass, Obj, Tensor
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.language.calls import call_method
 from dpmigrate.analysis.language.classes import BASE_KINDS, find_member
+from dpmigrate.analysis.ledger.optimizing import SteppedByTrainer
 from dpmigrate.analysis.ledger.sampling import TrainedOn
 from dpmigrate.analysis.library.seeds import seed_globally
 from dpmigrate.analysis.library.torch.data import kinds_of_loader
@@ -62,6 +63,7 @@ def _train(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     """It makes a loader of its own, unless a class of the program says which, and steps what it was given."""
     trainer = real(e.atom)
     optimizers = list(entries_of_kind(ip.read(trainer, "optimizer") or NOTHING, "dp-optimizer"))
+    _steps_plainly(ip, trainer, info, e)
     loaders = _goes_over(ip, trainer, info) if optimizers else NOTHING
     for given, optimizer in optimizers:
         run = optimizer.data
@@ -72,12 +74,42 @@ def _train(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return ip.unknown(info.node, "what training gave")
 
 
+def _steps_plainly(ip: Interpreter, trainer: Atom, info: CallInfo, e: Entry) -> None:
+    """A trainer of a private model steps an optimizer of torch, one that it was given or makes itself."""
+    if _has_its_own(ip, trainer, "_inner_training_loop"):
+        return
+    private = list(entries_of_kind(ip.read(trainer, "model") or NOTHING, "dp-model"))
+    held = ip.read(trainer, "optimizer")
+    for given, model in private:
+        run = model.data
+        there = ip.at(info.node, e.guard | given.guard)
+        if not held or held.only == Const(None):
+            if not any(_has_its_own(ip, trainer, name) for name in _MAKING):
+                ip.happen(run, SteppedByTrainer(there, "the trainer's own optimizer", raw=False))
+        elif isinstance(held.only, Obj) and held.only.kind == "optimizer":
+            raw = held.only in run.raw_optimizers
+            if (
+                raw
+                or model in MODELS.of(ip).get(held.only, ())
+                or run.raw_models & MODELS.of(ip).get(held.only, set())
+            ):
+                ip.happen(run, SteppedByTrainer(there, str(held.only.data), raw))
+
+
+_MAKING = ("create_optimizer", "create_optimizer_and_scheduler")
+
+
+def _has_its_own(ip: Interpreter, trainer: Atom, method: str) -> bool:
+    """Whether a class of the program says what a trainer's method does."""
+    its_own = trainer.data if isinstance(trainer, Obj) and isinstance(trainer.data, Class) else None
+    return its_own is not None and find_member(ip, its_own, method) is not None
+
+
 def _goes_over(ip: Interpreter, trainer: Atom, info: CallInfo) -> Value:
     """The loader that a trainer takes its batches of: nothing where the program has the loop itself."""
-    its_own = trainer.data if isinstance(trainer, Obj) and isinstance(trainer.data, Class) else None
-    if its_own is not None and find_member(ip, its_own, "_inner_training_loop") is not None:
+    if _has_its_own(ip, trainer, "_inner_training_loop"):
         return NOTHING
-    if isinstance(trainer, Obj) and its_own is not None and find_member(ip, its_own, _LOADER) is not None:
+    if isinstance(trainer, Obj) and _has_its_own(ip, trainer, _LOADER):
         return call_method(ip, trainer, _LOADER, CallInfo(info.node, name=_LOADER))
     made = ip.new("loader", info.node, "transformers.Trainer")
     ip.store.set(made, "dataset", ip.read(trainer, "train_dataset") or NOTHING)
