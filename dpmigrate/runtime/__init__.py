@@ -3,7 +3,7 @@
 Importing this package costs nothing: torch and Opacus are imported when the first name is used.
 
 ``run``          ``dpmigrate verify``: a script under the shim, watched and judged
-``oracle``       clipped sums by plain autograd, without Opacus
+``oracle``       gradients by plain autograd, and their clipping, without Opacus
 ``limits``       how far a right sum may be from them
 ``parity``, ``session``, ``made``   a model, criterion and batch that the caller hands over
 ``batches``, ``model_copy``   what is experimented on
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dpmigrate.runtime.batches import batch_size as batch_size
-    from dpmigrate.runtime.batches import split_batch as split_batch
     from dpmigrate.runtime.oracle import clip as clip
     from dpmigrate.runtime.parity import assert_clipping as assert_clipping
     from dpmigrate.runtime.parity import assert_training as assert_training
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from dpmigrate.runtime.report_types import ClippingReport as ClippingReport
 
 _HOMES = {
-    "batches": "batch_size split_batch",
+    "batches": "batch_size",
     "oracle": "clip",
     "parity": "assert_clipping assert_training check_clipping check_training",
     "patch": "PatchReport UnknownOpacus patch_opacus patched_opacus probe_opacus unpatch_opacus",

@@ -75,11 +75,6 @@ def take(batch: Any, indices: Sequence[int]) -> Any:
     return map_tensors(batch, lambda t: t.index_select(0, index.to(t.device)))
 
 
-def split_batch(batch: Any) -> list[Any]:
-    """One batch of one example for every example, in order."""
-    return [map_tensors(batch, lambda t, i=i: t[i : i + 1]) for i in range(batch_size(batch))]  # type: ignore[misc]
-
-
 def inputs_and_target(batch: Any) -> tuple[tuple[Any, ...], Any]:
     """A batch ``(inputs..., target)`` taken apart.
 

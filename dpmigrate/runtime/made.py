@@ -145,15 +145,10 @@ class Made:
                 yield Check("private-step", False, detail="the DP optimizer made no step where one was due")
                 return
             engine = record.engines[0]
-            better = (
-                verdicts.telling_bound(engine)
-                if self.how.max_grad_norm is None and not max_physical
-                else None
-            )
-            if better is not None:
-                # An example's norm in its batch may be another than alone: class weights do that.
+            chosen = self.how.max_grad_norm is None and not self.measurements
+            if chosen and (better := verdicts.telling_bound(engine, given=False)) is not None:
                 self.bound = better
-                engine = (record := self._record([batch] * steps, oracle=True)).engines[0]
+                engine = (record := self._record([batch] * steps, max_physical, oracle=True)).engines[0]
             sizes = [sum(b.count for b in p.backwards) for s in engine.steps[:1] for p in s.physical]
             checks = verdicts.against_oracle(engine, 0)
             if engine.own_clipping or not verdicts.nonfinite(engine):

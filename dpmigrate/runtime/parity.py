@@ -20,7 +20,7 @@ from dpmigrate.runtime.batches import batch_size, inputs_and_target
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.made import Made
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
-from dpmigrate.runtime.oracle import LossFunction, each_gradient, gradients, loss_per_example, trainable
+from dpmigrate.runtime.oracle import gradients, trainable
 from dpmigrate.runtime.report_types import (
     UNSUPPORTED,
     Check,
@@ -29,7 +29,6 @@ from dpmigrate.runtime.report_types import (
     Measurement,
     check_lines,
 )
-from dpmigrate.runtime.run.judging.verdicts import median_bound
 from dpmigrate.runtime.run.request import Request
 from dpmigrate.runtime.session import Options, Recipe
 
@@ -69,6 +68,7 @@ def check_clipping(
             continue
         made = Made(Recipe(mode, criterion, how), twin, given, names, index, bound)
         checks += made.run()
+        bound = made.bound
         measured += made.measurements
     return ClippingReport(
         opacus=opacus_version(),
@@ -86,21 +86,24 @@ def check_clipping(
 def _bound(
     model: nn.Module, criterion: Callable[..., Any] | None, batch: Any, how: Options
 ) -> tuple[float | None, str]:
-    """The C to clip at; None, and why, where no example has a gradient of its own."""
+    """The C to begin with, until the norms are known; None, and why, where no example can be clipped."""
     with isolated(how.seed):
-        loss = how.loss or loss_per_example(criterion, how.loss_reduction)
-        loss(model, batch)
+        if how.loss is not None:
+            value = how.loss(model, batch)
+        elif criterion is not None:
+            inputs, target = inputs_and_target(batch)
+            value = criterion(model(*inputs), target)
+        else:
+            raise TypeError("a criterion or loss=function(model, batch) is needed")
         if why := _mixing(model):
             return None, why
         if how.max_grad_norm is not None:
             return float(how.max_grad_norm), ""
-        try:
-            rows = each_gradient(model, None, batch, list(trainable(model).values()), loss=loss)
-            return float(median_bound(torch.stack([row.norm() for row in rows]).nan_to_num(1.0))), ""
-        except Exception as error:
-            # A loss of the examples among themselves is nothing, or an error, for one that is alone.
-            bound = _batch_gradient(model, criterion, how.loss, batch) / 2
-            return bound or None, str(error)
+        if not value.requires_grad:
+            raise ValueError("the loss does not depend on any trainable parameter")
+        by_param = gradients(value.mean(), list(trainable(model).values()), keep=False)
+        norm = float(torch.cat([g.reshape(-1).double() for g in by_param]).norm().nan_to_num(1.0))
+        return norm / 2 or None, "every per-sample gradient is zero: there is nothing to clip"
 
 
 def assert_clipping(
@@ -166,21 +169,6 @@ def _held(report: ClippingReport, more: Sequence[Check], what: str = "clipping")
             f"{what} is not right under Opacus {report.opacus} ({report.dtype}):\n{check_lines(bad)}"
         )
     return report
-
-
-def _batch_gradient(
-    model: nn.Module, criterion: Callable[..., Any] | None, loss: LossFunction | None, batch: Any
-) -> float:
-    """The norm of the gradient of a whole batch's loss; 0 where it has none."""
-    if loss is not None:
-        value = loss(model, batch)
-    else:
-        inputs, target = inputs_and_target(batch)
-        value = criterion(model(*inputs), target)  # type: ignore[misc]
-    if not value.requires_grad:
-        return 0.0
-    by_param = gradients(value.mean(), list(trainable(model).values()), keep=False)
-    return float(torch.cat([g.reshape(-1).double() for g in by_param]).norm())
 
 
 def _mixing(model: nn.Module) -> str:

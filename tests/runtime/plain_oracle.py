@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dpmigrate.runtime.oracle import LossFunction, clipping_factor, each_gradient, gradients, trainable
+from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors
+from dpmigrate.runtime.model_copy import copy_criterion
+from dpmigrate.runtime.oracle import LossFunction, clipping_factor, gradients, trainable
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def per_sample_gradients(losses: Tensor, params: Sequence[Tensor] | Mapping[str,
     if losses.dim() != 1:
         raise ValueError(f"one loss per example is needed, shape (B,), not {tuple(losses.shape)}")
     tensors = list(params.values()) if isinstance(params, Mapping) else list(params)
-    rows = [_row(gradients(loss, tensors, keep=True)) for loss in losses]
+    rows = [_flat_gradient(loss, tensors, keep=True) for loss in losses]
     if not rows:
         return torch.zeros(0, sum(p.numel() for p in tensors), dtype=torch.float64)
     return torch.stack(rows)
@@ -91,5 +93,60 @@ def _choose(params: dict[str, Tensor], names: Sequence[str] | None) -> dict[str,
     return {name: params[name] for name in names}
 
 
-def _row(by_param: Sequence[Tensor]) -> Tensor:
-    return torch.cat([g.reshape(-1).double() for g in by_param])
+def each_gradient(
+    model: nn.Module,
+    criterion: Callable[..., Tensor] | None,
+    batch: Any,
+    params: Sequence[Tensor],
+    *,
+    loss: LossFunction | None = None,
+    loss_reduction: str = "mean",
+) -> Iterator[Tensor]:
+    """The gradient of every example in turn, ``[P]`` float64, each from a forward pass of its own."""
+    evaluate = loss if loss is not None else loss_per_example(criterion, loss_reduction)
+    with torch.enable_grad():
+        for example in split_batch(batch):
+            value = evaluate(model, example)
+            yield _flat_gradient(value.sum(), params, keep=False)
+
+
+def loss_per_example(criterion: Callable[..., Tensor] | None, loss_reduction: str = "mean") -> LossFunction:
+    """``criterion(output, target)`` turned into a function that returns one loss per example.
+
+    A criterion with a ``reduction`` is evaluated by a copy whose reduction is "none" (so that class
+    weights stay weights), and what is left beyond the batch dimension is reduced as
+    ``loss_reduction`` says, by the criterion itself where it can (so that ``ignore_index`` counts
+    valid positions only). A criterion without one is called on each example alone.
+    """
+    if criterion is None:
+        raise TypeError("a criterion or loss=function(model, batch) is needed")
+    whole: Callable[..., Tensor] = copy_criterion(criterion, loss_reduction)
+    bare: Callable[..., Tensor] = copy_criterion(criterion, "none")
+
+    def losses(model: nn.Module, batch: Any) -> Tensor:
+        inputs, target = inputs_and_target(batch)
+        output = model(*inputs)
+        count = batch_size(batch)
+        values = bare(output, target)
+        if values.dim() == 1 and values.shape[0] == count:
+            return values
+        if count == 1:
+            single = whole(output, target)
+            if single.numel() > 1:
+                single = single.mean() if loss_reduction == "mean" else single.sum()
+            return single.reshape(1)
+        rows = [losses(model, example) for example in split_batch(batch)]
+        return torch.cat(rows) if rows else values.reshape(-1)[:0]
+
+    return losses
+
+
+def split_batch(batch: Any) -> list[Any]:
+    """One batch of one example for every example, in order."""
+    return [map_tensors(batch, lambda t, i=i: t[i : i + 1]) for i in range(batch_size(batch))]  # type: ignore[misc]
+
+
+def _flat_gradient(value: Tensor, params: Sequence[Tensor], *, keep: bool) -> Tensor:
+    if not value.requires_grad:
+        raise ValueError("the loss does not depend on any trainable parameter")
+    return torch.cat([g.reshape(-1).double() for g in gradients(value, params, keep=keep)])

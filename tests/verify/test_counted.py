@@ -44,6 +44,16 @@ def test_a_loss_scaled_by_its_batch_couples_the_examples(tmp_path: Path, mode: s
     assert scaled(tmp_path, mode, loss) == (1, {"DPM124"})
 
 
+@pytest.mark.parametrize(("scale", "couples"), [("each.detach().max()", True), ("3", False)])
+def test_what_scales_the_others_is_seen_where_the_script_clips_them_all(
+    tmp_path: Path, scale: str, couples: bool
+) -> None:
+    each = "(each := nn.functional.cross_entropy(private(a), b, reduction='none'))"
+    loss = f"({each} / {scale}).mean()"
+    wanted = (1, {"DPM124"}) if couples else (0, set())
+    assert scaled(tmp_path, "hooks", loss, ("max_grad_norm=4.0", "max_grad_norm=0.01")) == wanted
+
+
 @pytest.mark.parametrize(
     ("mode", "loss", "edits"),
     [

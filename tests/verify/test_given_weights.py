@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.test_conduct import CALL, LOOP, planted
+from tests.verify.test_conduct import CALL, LOOP, STEP, planted
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
@@ -46,6 +46,20 @@ OTHERS = "DataLoader(TensorDataset(torch.randn(24, 6), torch.randint(0, 3, (24,)
 )
 def test_a_server_makes_of_weights_what_it_will(tmp_path: Path, server: str, goes_on: bool) -> None:
     done = planted(tmp_path, (CALL, ROUNDS.replace("SERVER", server)), checks="accounting")
+    assert done.failing == ({("accounting", "DPM304")} if goes_on else set()), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("kept", "goes_on"), [("0", False), ("turn", True)], ids=["one for all", "one a round"]
+)
+def test_an_accountant_of_the_scripts_own_may_count_all_rounds(
+    tmp_path: Path, kept: str, goes_on: bool
+) -> None:
+    own = (
+        "from opacus.accountants import RDPAccountant\nkept = [RDPAccountant() for _ in range(3)]\nturn = 0\n"
+    )
+    told = f"{STEP}            kept[{kept}].step(noise_multiplier=sigma, sample_rate=0.1)\n"
+    done = planted(tmp_path, (CALL, own + ROUNDS.replace("SERVER", "p")), (STEP, told), checks="accounting")
     assert done.failing == ({("accounting", "DPM304")} if goes_on else set()), done.stderr[-2000:]
 
 

@@ -164,7 +164,9 @@ def meaning(report: dict[str, Any]) -> list[str]:
     """What the faults lead to, for who has not heard of clipping."""
     told = [e["epsilon"] for e in report.get("engines", ()) if e.get("epsilon") is not None]
     epsilon = f"epsilon {max(told):.3g}" if told else "epsilon"
-    impacts = dict.fromkeys(MEANS.get(advisory.impact, "") for advisory in broken(report))
+    moved = any(c["name"] in ("sensitivity", "audit") and c["passed"] is False for c in report["checks"])
+    impacts = dict.fromkeys([MEANS["privacy"]] * moved)
+    impacts |= dict.fromkeys(MEANS.get(advisory.impact, "") for advisory in broken(report))
     if any(c["passed"] is False and not c["rule"] for c in report["checks"]):
         impacts[UNNAMED] = None
     said = "; ".join(words.format(epsilon=epsilon) for words in impacts if words)

@@ -152,7 +152,8 @@ class EngineRecord:
     ``averages``: loss_reduction is mean. ``per_layer``: each parameter is clipped at a bound of its own.
     ``left_out``: batches that got no step under the memory manager, ``shifted``: the steps since.
     ``own_clipping``: the optimizer's class where the project has written its clipping, else empty;
-    ``own_samplers``: layers whose gradients or norms it computes itself. ``processes`` train it together;
+    ``own_samplers``: layers whose gradients or norms it computes itself; ``hooked``: parameters with hooks of
+    the script's. ``processes`` train it together;
     ``wrapped_after``: where torch's DistributedDataParallel was put around it. ``unfollowed``: a loss went
     backward whose second pass could not be made for it. ``late`` and ``frozen``: parameters that began or
     ceased to train after the DP optimizer was made. ``precision`` is the dtype of the arithmetic (autocast's
@@ -191,6 +192,7 @@ class EngineRecord:
     unfollowed: bool = False
     own_clipping: str = ""
     own_samplers: list[str] = field(default_factory=list)
+    hooked: list[str] = field(default_factory=list)
     left_out: int = 0
     shifted: int = 0
     late: list[str] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -82,12 +83,26 @@ def make_runs(runner: Runner) -> tuple[RunRecord, list[Check]]:
         checks = [c for c in checks if not c.passed or (c.name, c.engine) not in failed] + more
     if request.wants("noise-fresh", "reproducible"):
         checks += _noise(runner, script_run, engines)
-    checks = verdicts.attributed(foreign.excused(script_run, checks))
+    checks = _placed(script_run, verdicts.attributed(foreign.excused(script_run, checks)))
     wanted = [c for c in checks if request.wants(c.name)]
     if request.audit:
         audits, script_run.audit = _audit(runner, script_run, checks, engines)
         wanted += audits
     return script_run, wanted
+
+
+def _placed(script_run: RunRecord, checks: list[Check]) -> list[Check]:
+    """The checks, where each fault of clipping is named with the line that goes backward."""
+    first: dict[tuple[int, str | None], str] = {}
+    result = []
+    for check in checks:
+        place = script_run.engines[check.engine].backward
+        if check.passed is False and place and check.name in (*PARITY, "sensitivity"):
+            said = first.setdefault((check.engine, check.rule), check.detail)
+            if check.detail == said:
+                check = replace(check, detail=f"{said} (backward() at {place})")
+        result.append(check)
+    return result
 
 
 def require_steps(record: RunRecord, enough: int, request: Request) -> None:
@@ -221,17 +236,26 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
     steps = min(runner.request.steps, *(len(script_run.engines[i].steps) for i in trained)) if trained else 1
     proved = [i for i in trained if _own_is_right([c for c in checks if c.engine == i])]
     writing = [i for i in trained if conduct.is_written(script_run.engines[i])]
+    # Where all are clipped, nothing is seen of what scales the gradient of another.
+    textbook = [(i, e) for i in proved if not (e := script_run.engines[i]).own_clipping]
+    telling = [(i, verdicts.telling_bound(e) or 0.0, e.asked_norm or math.inf) for i, e in textbook]
+    bounds = {i: bound for i, bound, own in telling if bound > own}
 
     def removed(last: int, first: int = 1) -> dict[int, Removal]:
         def prepare(watch: Watch) -> None:
             Remover(watch, last, runner.folder, proved, writing, first).install()
 
-        settings = RunSettings(last, keep_vectors=False, engines=engines)
+        settings = RunSettings(last, keep_vectors=False, engines=engines, bounds=bounds)
         record = runner.run(settings, seed=runner.request.seed, label="leaving examples out", prepare=prepare)
         return record.removal or {}
 
+    def judged(i: int, removals: dict[int, Removal]) -> Check:
+        check = verdicts.sensitivity(script_run, i, removals, checks)
+        where = f" (at C {bounds[i]:.3g}, the median norm: the script's own clips all)" if i in bounds else ""
+        return replace(check, detail=check.detail + where)
+
     removals = removed(steps)
-    result = [verdicts.sensitivity(script_run, i, removals, checks) for i in trained]
+    result = [judged(i, removals) for i in trained]
     # A later step whose loss is made in another way may join the examples as none of the first does.
     right = {c.engine for c in result if c.passed} & set(proved)
     far = {i: (e := script_run.engines[i]).otherwise * min(s.seconds for s in e.steps) for i in right}
@@ -240,7 +264,7 @@ def _sensitivity(runner: Runner, script_run: RunRecord, checks: list[Check], eng
         with suppress(NoVerdict):  # it takes too long
             there = removed(number, number)
             for i in (i for i in later if later[i] == number):
-                check = verdicts.sensitivity(script_run, i, there, checks)
+                check = judged(i, there)
                 if check.passed is not None:
                     script_run.engines[i].otherwise = 0
                     where = f"(step {number}, whose loss is made in another way)"

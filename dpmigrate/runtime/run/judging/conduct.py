@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dpmigrate.runtime.report_types import Check
@@ -185,9 +186,9 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
 
     if not run.accountants:
         return check(None, "this process has no accountant")
-    if engine.resumed is not None:
-        earlier, rule = engine.resumed
-        other = run.engines[earlier]
+    earlier, rule = engine.resumed or (index, "")
+    other = run.engines[earlier]
+    if rule and not _counted_on(run, (engine, other)):
         name = "accountant-not-resumed" if rule == "DPM310" else "engine-remade-in-loop"
         said = f"its weights go on from those that {run_named(run, earlier)} has trained in "
         said += (
@@ -217,6 +218,21 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
         said = f"the accountant is told noise multiplier {more[0][0]:g}, and {more[0][1]:g} is used"
         return check(False, f"epsilon-misreported: {said}", "DPM307")
     return check(True, f"each of {steps} private steps is accounted once")
+
+
+def _counted_on(run: RunRecord, engines: Sequence[EngineRecord]) -> bool:
+    """Whether each of these private runs has an accountant that goes on, and counts another run as well.
+
+    A script may keep its own, one for each client, beside those that begin with every engine.
+    """
+    counted = [_counted_by(e) for e in run.engines]
+    return all(sum(bool(_counted_by(e) & others) for others in counted) > 1 for e in engines)
+
+
+def _counted_by(engine: EngineRecord) -> set[int]:
+    """The accountants that heard of all steps of a private run."""
+    heard = Counter(who for r in engine.releases for who in {who for who, _, _ in r.accounted})
+    return {who for who, count in heard.items() if count >= len(engine.releases) - 1}
 
 
 def _logical_batches(engine: EngineRecord, index: int) -> Check:

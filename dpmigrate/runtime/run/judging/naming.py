@@ -208,6 +208,9 @@ def _layers(engine: EngineRecord, step: LogicalStep, limit: float) -> tuple[str 
         # Standard clipping that is wrong in every layer is no layer's fault.
         if wrong and ("ghost" in engine.mode or len(wrong) < len(off)):
             names = ", ".join(engine.names[i] for i in wrong[:4])
+            if "ghost" in engine.mode and {engine.names[i] for i in wrong} <= set(engine.hooked):
+                said = f"a hook of {names} changes what backward() has clipped"
+                return "DPM109", f"gradient-changed-before-step: {said}"
             biases = "ghost" in engine.mode and all(
                 len(engine.shapes[i]) == 1 and engine.names[i].endswith("bias") for i in wrong
             )

@@ -63,13 +63,13 @@ def against_oracle(engine: EngineRecord, index: int) -> list[Check]:
     return checks
 
 
-def telling_bound(engine: EngineRecord) -> float | None:
-    """A C that clips half of the first step's examples, where the script's own clips all of them or none."""
+def telling_bound(engine: EngineRecord, *, given: bool = True) -> float | None:
+    """A C that clips half of the first step's examples, where one that was ``given`` clips all or none."""
     step = next(iter(engine.steps), None)
     if step is None or engine.adaptive or engine.per_layer or nonfinite(engine) or why_unjudged(step):
         return None
     norms = _joined([b.norms for b in step.backwards])
-    if step.max_grad_norm is None or not norms or min(norms) <= step.max_grad_norm < max(norms):
+    if step.max_grad_norm is None or not norms or (given and min(norms) <= step.max_grad_norm < max(norms)):
         return None
     try:
         return median_bound(torch.tensor(norms, dtype=torch.float64))

@@ -248,6 +248,8 @@ class BackwardWatcher:
             raise NoOracle(f"the oracle took {self.spent:.0f} seconds for the steps before this one")
         began = time.perf_counter()
         count, alone = _count(used, engine.module), self._alone(engine.module, used)
+        named = zip(engine.record.names, engine.params, strict=True)
+        engine.record.hooked = [name for name, p in named if p._backward_hooks]
         if engine.module.expanded:
             losses, used, alone = self._on_parameters(engine.module, used, alone)
             seeds = [gradient for _, gradient, _ in used]
