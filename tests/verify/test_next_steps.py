@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from dpmigrate.report.style import Style
-from dpmigrate.report.verification.text import checks_of, failures, meaning, next_steps, render_text
+from dpmigrate.report.verification.text import (
+    checks_of,
+    failures,
+    meaning,
+    next_steps,
+    nothing_private,
+    render_text,
+    runs_alike,
+)
 
 
 def report(*rules: str | None, target: str = "train.py") -> dict[str, Any]:
@@ -105,3 +113,16 @@ def test_on_a_narrow_screen_the_words_stand_below_the_figures() -> None:
     ]
     assert "  FAIL  accounting          10 of 40              DPM307 lost" in render_text(told)
     assert "(DPM307 epsilon-misreported), seen by 1 check in run 2" in render_text(told)
+
+
+def test_runs_of_a_sweep_are_told_together_where_only_figures_differ() -> None:
+    engine = {"path": "train.py", "line": 3, "mode": "hooks", "noise_multiplier": 1.0}
+    sweep: dict[str, Any] = {
+        "engines": [engine | {"noise_multiplier": float(i > 0)} for i in range(10)],
+        "checks": [{"name": "accounting", "passed": i != 6, "engine": i} for i in range(10)],
+        "evidence": {"nothing_private": True},
+    }
+    assert runs_alike(sweep) == [[0], [1, 2, 3, 4, 5], [6], [7, 8, 9]]
+    assert nothing_private(sweep) == "Nothing is private in 1 of 10 private runs: noise multiplier 0."
+    sweep |= {"engines": sweep["engines"][:8], "checks": sweep["checks"][:8]}
+    assert runs_alike(sweep) == [[i] for i in range(8)]

@@ -20,7 +20,9 @@ from dpmigrate.report.verification.text import (
     legend,
     meaning,
     next_steps,
+    nothing_private,
     parameters,
+    runs_alike,
     short_figure,
     spread,
     what_holds,
@@ -73,8 +75,8 @@ def render_html(report: dict[str, Any]) -> str:
     """A complete HTML document for a report as ``verify --format json`` prints it."""
     target = str(report.get("evidence", {}).get("target", "training run"))
     body = [_head(report, target), _advised(report)]
-    for index, engine in enumerate(report["engines"]):
-        body.append(_engine(report, index, engine))
+    for alike in runs_alike(report):
+        body.append(_engine(report, alike))
     body += [_audit(audit) for audit in report.get("audit", []) if audit["steps"]]
     if report.get("compare"):
         body.append(_compare(report["compare"]))
@@ -93,8 +95,7 @@ def _head(report: dict[str, Any], target: str) -> str:
     passed = report["passed"]
     said = f"{what_holds(report).capitalize()}." if passed else f"{failures(report)}."
     evidence = report.get("evidence", {})
-    if evidence.get("nothing_private"):
-        said = "Nothing is private: noise multiplier 0. " + said
+    said = f"{nothing_private(report)} {said}".strip()
     batches = ", ".join(str(n) for n in report["physical_batches"]) or "?"
     kind, word = ("pass", "passed") if passed else ("fail", "FAILED")
     steps = report["logical_steps"]
@@ -126,12 +127,14 @@ def _site(url: str) -> str:
     return f"{parts.netloc} {parts.path.rstrip('/').rpartition('/')[2]}".rstrip()
 
 
-def _engine(report: dict[str, Any], index: int, engine: dict[str, Any]) -> str:
+def _engine(report: dict[str, Any], alike: list[int]) -> str:
+    index, engine = alike[0], report["engines"][alike[0]]
     place = f"{engine['path']}:{engine['line']}" if engine.get("path") else ""
     cell = f", cell {engine['cell'] + 1}" if engine.get("cell") is not None else ""
     checks = checks_of(report, index)
     rows = [_row(c, consequence(c, checks)) for c in checks]
-    name = f"Private run {index + 1}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
+    named = f"run {index + 1}" if len(alike) == 1 else f"runs {index + 1} to {alike[-1] + 1}, the first"
+    name = f"Private {named}: <code>{escape(place)}</code>{cell} ({escape(engine['mode'])})"
     parts = [
         f"<section>\n<h2>{name}</h2>",
         f"<p>{escape(said)}</p>" if (said := parameters(engine).removeprefix(": ")) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import Any
 
@@ -37,6 +38,9 @@ MEANS = {
 UNNAMED = "the steps are not those that {epsilon} counts on"
 """What a fault leads to that no rule has a name for."""
 
+FEW = 8
+"""Up to so many private runs each is told by itself."""
+
 MANY = 3
 """From so many private runs on, those after the first that have no fault are told in a line or two."""
 
@@ -51,10 +55,16 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     style = style or Style()
     width = min(style.width or 110, 120)
     lines = [*textwrap.wrap(_head(report), width), ""]
-    if report.get("evidence", {}).get("nothing_private"):
-        lines.insert(0, style.paint("Nothing is private: noise multiplier 0.", "red"))
-    for index, engine in enumerate(report["engines"]):
-        head = textwrap.wrap(numbered(report, index) + _engine(engine), width, subsequent_indent="  ")
+    if said := nothing_private(report):
+        lines.insert(0, style.paint(said, "red"))
+    for alike in runs_alike(report):
+        index, engine = alike[0], report["engines"][alike[0]]
+        named = (
+            numbered(report, index)
+            if len(alike) == 1
+            else f"runs {index + 1} to {alike[-1] + 1}, the first: "
+        )
+        head = textwrap.wrap(named + _engine(engine), width, subsequent_indent="  ")
         lines += [style.paint(line, "bold") for line in head]
         checks = checks_of(report, index)
         if not checks:
@@ -79,6 +89,35 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
         lines += textwrap.wrap(line, room, initial_indent="  ", subsequent_indent="    ")
     lines += ["", *textwrap.wrap(legend(report), width)]
     return "\n".join(lines) + "\n"
+
+
+def nothing_private(report: dict[str, Any]) -> str:
+    """That no noise is added, and in how many of the private runs; empty where all have noise."""
+    if not report.get("evidence", {}).get("nothing_private"):
+        return ""
+    without = [engine.get("noise_multiplier") == 0 for engine in report["engines"]]
+    some = "" if all(without) else f" in {sum(without) or 1} of {len(without)} private runs"
+    return f"Nothing is private{some}: noise multiplier 0."
+
+
+def runs_alike(report: dict[str, Any]) -> list[list[int]]:
+    """The private runs by their places, those together that follow one another and differ in figures alone.
+
+    A sweep may make hundreds. Those that have a fault are told one by one, as the first is, and all where
+    they are few.
+    """
+    verdicts: list[list[Any]] = [[] for _ in report["engines"]]
+    for check in report["checks"]:
+        verdicts[check["engine"]].append((check["name"], check["passed"]))
+
+    def kind(index: int) -> tuple[Any, ...]:
+        engine, passed = report["engines"][index], verdicts[index]
+        alone = index == 0 or any(verdict is False for _, verdict in passed)
+        return (index if alone else -1, engine["path"], engine["line"], engine["mode"], tuple(passed))
+
+    numbers = range(len(report["engines"]))
+    groups = [list(group) for _, group in itertools.groupby(numbers, kind)]
+    return groups if len(numbers) > FEW else [[number] for number in numbers]
 
 
 def legend(report: dict[str, Any]) -> str:
@@ -164,7 +203,7 @@ def meaning(report: dict[str, Any]) -> list[str]:
     """What the faults lead to, for who has not heard of clipping."""
     told = [e["epsilon"] for e in report.get("engines", ()) if e.get("epsilon") is not None]
     epsilon = f"epsilon {max(told):.3g}" if told else "epsilon"
-    moved = any(c["name"] in ("sensitivity", "audit") and c["passed"] is False for c in report["checks"])
+    moved = any(c.get("name") in ("sensitivity", "audit") and c["passed"] is False for c in report["checks"])
     impacts = dict.fromkeys([MEANS["privacy"]] * moved)
     impacts |= dict.fromkeys(MEANS.get(advisory.impact, "") for advisory in broken(report))
     if any(c["passed"] is False and not c["rule"] for c in report["checks"]):
@@ -199,7 +238,9 @@ def coverage(report: dict[str, Any]) -> str:
     runs = evidence.get("private_runs")
     parts = []
     if runs:
-        parts.append(f"{runs['seen']} of {runs['all']} private runs seen")
+        watched = len(report["engines"]) - runs["seen"]
+        more = f", {watched} more watched" if watched > 0 else ""
+        parts.append(f"{runs['seen']} of {runs['all']} private runs seen{more}")
         ends = {
             "ended": "watched to the script's end",
             "timed out": "the script's end was not reached in time (--timeout)",

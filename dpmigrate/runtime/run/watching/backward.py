@@ -148,7 +148,7 @@ class BackwardWatcher:
                 others = (t for t in reached if isinstance(t, Parameter) and id(t) not in own)
                 engine.beside.update((id(p), p) for p in others)
                 engine.losses.add(made)
-            elif ids & own and made not in engine.losses and not engine.record.otherwise:
+            elif ids & own and engine.losses and not engine.record.otherwise and made not in engine.losses:
                 engine.record.otherwise = len(engine.record.releases) + 1
 
     def _only_watched(self, engine: LiveEngine) -> bool:
