@@ -55,8 +55,8 @@ def render_text(report: dict[str, Any], style: Style | None = None) -> str:
     style = style or Style()
     width = min(style.width or 110, 120)
     lines = [*textwrap.wrap(_head(report), width), ""]
-    if said := nothing_private(report):
-        lines.insert(0, style.paint(said, "red"))
+    if none := nothing_private(report):
+        lines.insert(0, style.paint(none, "red"))
     for alike in runs_alike(report):
         index, engine = alike[0], report["engines"][alike[0]]
         named = (
