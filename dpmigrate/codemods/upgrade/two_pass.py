@@ -57,53 +57,38 @@ def replace_double_backward(facts: Facts, call: cst.Call, clears: bool, reductio
     return edits
 
 
+def _second_pass(events: list[Event]) -> Backward:
+    """The one pass over rescaled losses."""
+    passes = {e.origin.node: e for e in events if isinstance(e, Backward) and e.loss == "two-pass"}
+    if len(passes) != 1:
+        place = events[0].origin if events else None
+        raise Withheld(
+            "several two-pass steps train the same model: put one loss.backward() of the criterion that "
+            "make_private returns in the place of each",
+            place.module if place else None,
+            place.node if place else None,
+        )
+    return next(iter(passes.values()))
+
+
 class TwoPassBlock:
     """The statements of one hand-written two-pass step."""
 
     def __init__(self, facts: Facts, events: Iterable[Event]) -> None:
+        """Raises `Withheld` where the two passes are not one after the other, in statements of their own."""
         self.facts = facts
         events = list(events)
-        second = _one(e for e in events if isinstance(e, Backward) and e.loss == "two-pass")
-        if second is None:
-            place = events[0].origin if events else None
-            raise Withheld(
-                "several two-pass steps train the same model: put one loss.backward() of the criterion that "
-                "make_private returns in the place of each",
-                place.module if place else None,
-                place.node if place else None,
-            )
-        self.second = second.origin.node
-        self.module = second.origin.module
+        second = _second_pass(events)
+        self.second, self.module = second.origin.node, second.origin.module
         scope = facts.scope(self.second)
         here = [e for e in events if facts.scope(e.origin.node) is scope]
-        first = [
-            e
-            for e in here
-            if isinstance(e, Backward)
-            and e.loss != "two-pass"
-            and facts.is_before(e.origin.node, self.second)
-        ]
-        if not first:
-            raise Withheld(
-                "the second of two passes stands here, and the first in another function: put one "
-                "loss.backward() of the criterion that make_private returns in the place of both",
-                self.module,
-                self.second,
-            )
-        self.first = max(first, key=lambda e: facts.position(e.origin.node)).origin.node
-        between = [
-            e
-            for e in here
-            if isinstance(e, ZeroGrad)
-            and facts.is_before(self.first, e.origin.node)
-            and facts.is_before(e.origin.node, self.second)
-        ]
+        self.first = self._first_pass(here)
+        between = [e for e in here if isinstance(e, ZeroGrad) and self._is_between(e.origin.node)]
         self.clearing = [e.origin.node for e in between]
         """The calls that clear the gradients between the two passes."""
         around = [e for e in here if isinstance(e, (CoefficientAsked, HooksSwitched))]
-        self.statements = {facts.removable(e.origin.node): None for e in (*between, *around)}
-        self.statements[facts.removable(self.first)] = None
-        self.statements[facts.removable(self.second)] = None
+        parts = [*(e.origin.node for e in (*between, *around)), self.first, self.second]
+        self.statements = dict.fromkeys(map(facts.removable, parts))
         self._add_intermediate(scope)
         for statement in self.statements:
             if not isinstance(statement, (cst.SimpleStatementLine, cst.BaseSmallStatement)):
@@ -113,6 +98,22 @@ class TwoPassBlock:
                     self.module,
                     statement,
                 )
+
+    def _first_pass(self, here: Iterable[Event]) -> cst.CSTNode:
+        """The last pass before the second, in the same function."""
+        passes = [e.origin.node for e in here if isinstance(e, Backward) and e.loss != "two-pass"]
+        before = [node for node in passes if self.facts.is_before(node, self.second)]
+        if not before:
+            raise Withheld(
+                "the second of two passes stands here, and the first in another function: put one "
+                "loss.backward() of the criterion that make_private returns in the place of both",
+                self.module,
+                self.second,
+            )
+        return max(before, key=self.facts.position)
+
+    def _is_between(self, node: cst.CSTNode) -> bool:
+        return self.facts.is_before(self.first, node) and self.facts.is_before(node, self.second)
 
     @property
     def losses(self) -> cst.BaseExpression:
@@ -202,8 +203,3 @@ def _written(code: str) -> str:
 def nothing_else_clears(events: Iterable[Event], handled: Collection[cst.CSTNode]) -> bool:
     """Whether the gradients are cleared nowhere but in what the fix takes out (calls, in ``handled``)."""
     return not any(isinstance(e, ZeroGrad) and e.origin.node not in handled for e in events)
-
-
-def _one(events: Iterable[Event]) -> Event | None:
-    by_node = {e.origin.node: e for e in events}
-    return next(iter(by_node.values())) if len(by_node) == 1 else None

@@ -47,37 +47,39 @@ class AttachedEngine:
         """The size of the logical batches, where the loader that is given has another."""
         self.early = False
         """Whether it is made private where it is made: other branches make others, attached by one call."""
-        read = arguments_of(facts, node, self.withheld)
-        self.given, self.remarks = read.given, read.remarks
-        places = {a.origin.node: a.origin for a in made.attached}
-        if len(places) != 1:
-            raise self.withheld(attached_to([facts.position(place) for place in places]))
-        ((self.attached, attached),) = places.items()
-        statement = facts.statement(self.attached)
-        if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-            raise Withheld(
-                "attach() stands beside other code on this line: give it a line of its own",
-                attached.module,
-                self.attached,
-            )
-        self.statement = statement
-        self.scope: Scope = facts.scope(self.attached)
-        self.trained = Trained(facts, self.scope, [a.optimizer.key for a in made.attached])
-        assert isinstance(self.attached, cst.Call)
-        self.optimizer = self._plain(argument_of(self.attached, 0, "optimizer"), "the optimizer")
         self.is_made_elsewhere = False
         """Whether a function attaches what another one made, perhaps many times."""
+        read = arguments_of(facts, node, self.withheld)
+        self.given, self.remarks = read.given, read.remarks
+        self.attached, self.statement = self._only_attach(made)
+        self.scope: Scope = facts.scope(self.attached)
+        self.trained = Trained(facts, self.scope, [a.optimizer.key for a in made.attached])
+        self.optimizer = self._plain(argument_of(self.attached, 0, "optimizer"), "the optimizer")
         self.model = self._model_where_attached(self._plain(self.given.get("module"), "the model"))
         self.whole: cst.Call = self.made
         """The constructor, and ``to(device)`` after it."""
         self.name = self._name()
         func = self.attached.func
-        bound_to_an_object = self.is_made_elsewhere and isinstance(func, cst.Attribute)
-        self.called = (
-            code_of(func.value)
-            if bound_to_an_object and isinstance(func, cst.Attribute)
-            else self.name or "privacy_engine"
-        )
+        self.called = self.name or "privacy_engine"
+        """What the engine is called where it is attached."""
+        if self.is_made_elsewhere and isinstance(func, cst.Attribute):
+            self.called = code_of(func.value)
+
+    def _only_attach(self, made: RetiredCall) -> tuple[cst.Call, cst.SimpleStatementLine]:
+        """The one ``attach`` and its line."""
+        places = {a.origin.node: a.origin for a in made.attached}
+        if len(places) != 1:
+            raise self.withheld(attached_to([self.facts.position(place) for place in places]))
+        ((call, origin),) = places.items()
+        statement = self.facts.statement(call)
+        if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+            raise Withheld(
+                "attach() stands beside other code on this line: give it a line of its own",
+                origin.module,
+                call,
+            )
+        assert isinstance(call, cst.Call)
+        return call, statement
 
     def withheld(self, reason: str) -> Withheld:
         """Why it is left alone, said of its constructor."""
