@@ -131,6 +131,29 @@ def test_right_program_passes(tmp_path: Path, edits: tuple[tuple[str, str], ...]
     assert "watched to the script's end" in " ".join(render_text(done.report).split())
 
 
+KEPT = """
+    import copy, io
+    torch.save(private, io.BytesIO())
+    copy.deepcopy(private).eval()(x)
+"""
+WRAPPED = """
+from opacus.grad_sample import GradSampleModule
+from opacus.validators import ModuleValidator
+train(ModuleValidator.fix(GradSampleModule(model)), "hooks")
+"""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [("    for epoch in", f"{KEPT}    for epoch in"), (CALL, WRAPPED)],
+    ids=["saved", "wrapped and copied"],
+)
+def test_a_wrapped_model_may_be_saved_and_copied(tmp_path: Path, edit: tuple[str, str]) -> None:
+    done = planted(tmp_path, edit)
+    assert done.status == 0, done.stderr[-2000:]
+    assert done.check("parity-clipped-sum")["passed"] is True
+
+
 def test_a_compiled_model_is_judged_as_eager_code(tmp_path: Path) -> None:
     compiled = ("    for epoch", "    private = torch.compile(private, backend=print)\n    for epoch")
     done = planted(tmp_path, compiled)

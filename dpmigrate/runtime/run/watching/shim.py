@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -58,8 +59,9 @@ class Shim:
 
         # Releases with wrap_model=False have hooks objects that are no modules.
         base = getattr(gsm_base, "AbstractGradSampleHooks", gsm_base.AbstractGradSampleModule)
+        self.wrappers = (base, gsm_base.AbstractGradSampleModule)
         for cls in family(base):
-            if cls in (base, gsm_base.AbstractGradSampleModule):
+            if cls in self.wrappers:
                 wrap_method(cls, "__init__", self._new_module)
             wrap_method(cls, "get_norm_sample", self.backward.norms_asked)
             wrap_method(cls, "zero_grad", self._zero_grad_module)
@@ -85,6 +87,7 @@ class Shim:
         wrap_method(torch, "save", _save)
         wrap_method(torch.nn.functional, "cross_entropy", self._weighted_mean)
         wrap_method(torch.nn.functional, "nll_loss", self._weighted_mean)
+        self.watch.follow = self._follow
         swap.install_swap(self.watch)
 
     def remove(self) -> None:
@@ -120,7 +123,12 @@ class Shim:
 
     def _new_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> None:
         original(wrapper, *args, **kwargs)
-        if id(wrapper) in self.watch.modules or being_probed():
+        self._follow(wrapper)
+
+    def _follow(self, wrapper: Any) -> None:
+        """Watch a wrapped model, which may be a copy of another."""
+        known = id(wrapper) in self.watch.modules
+        if known or not isinstance(wrapper, self.wrappers) or being_probed():
             return
         private = PrivateModule(wrapper)
         self.watch.modules[id(wrapper)] = private
@@ -140,9 +148,9 @@ class Shim:
             if not self.watch.busy:
                 private.random_state = torch.get_rng_state()
 
-        wrapper._module.register_forward_hook(seen, with_kwargs=True)
+        wrapper._module.register_forward_hook(_Hook(seen), with_kwargs=True)
         if private.expanded:
-            wrapper._module.register_forward_pre_hook(begins)
+            wrapper._module.register_forward_pre_hook(_Hook(begins))
 
     def _forward(self, private: PrivateModule, inputs: Any, output: Any) -> None:
         if self.watch.busy:
@@ -227,6 +235,20 @@ class Shim:
     def _zero_grad_module(self, original: Any, wrapper: Any, /, *args: Any, **kwargs: Any) -> Any:
         gradients_cleared(self.watch.engine_of(self.watch.modules.get(id(wrapper))))
         return original(wrapper, *args, **kwargs)
+
+
+class _Hook:
+    """What is called with a model's inputs and outputs; in a copy of the model it does nothing."""
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        self.call = call
+
+    def __call__(self, *given: Any) -> None:
+        """What it was made of, called."""
+        self.call(*given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (nullcontext(), "__exit__")
 
 
 def _save(original: Any, /, *args: Any, **kwargs: Any) -> None:

@@ -61,7 +61,7 @@ class Watch:
     ``before_noise`` before that with the engine and the call that adds it;
     ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
     ``at_end`` once the script is over, ``at_forward`` with what a private model is given and returns.
-    ``loaded`` counts what the script has read by ``torch.load``.
+    ``follow`` begins to watch a wrapped model. ``loaded`` counts what the script has read by ``torch.load``.
     ``feeding``: the data set of the batch that was delivered last; ``trained``: what was trained before it
     was private, by the parameter's id.
     ``folder`` is shared by all runs of the script; None in a process that it has started.
@@ -82,6 +82,7 @@ class Watch:
         self.instead: Mapping[int, Tensor] = {}
         self.at_end: Callable[[], None] | None = None
         self.at_forward: Callable[[list[Tensor], list[Tensor]], None] | None = None
+        self.follow: Callable[[Any], None] = lambda wrapper: None
         self.accountants: list[Any] = []
         self.loaded: int = 0
         self.feeding: Any = None

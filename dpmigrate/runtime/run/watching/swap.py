@@ -62,6 +62,7 @@ def install_swap(watch: Watch) -> None:
         if bound is not None and "max_grad_norm" in kwargs:
             # The project's own optimizer may keep a copy of it.
             kwargs["max_grad_norm"] = bound
+        watch.follow(kwargs.get("module"))
         made = len(watch.engines)
         with _call(asked, adaptive):
             if wanted is None or wanted == asked or adaptive:
