@@ -69,7 +69,7 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
     if isinstance(atom, Obj):
         return _attribute_of_object(ip, entry, atom, name, node)
     if isinstance(atom, Class):
-        return class_attribute(ip, atom, name, node)
+        return const(atom.node.name.value) if name == "__name__" else class_attribute(ip, atom, name, node)
     if isinstance(atom, Tensor):
         asked = registry.CallInfo(node, [Value((entry,))], name=name)
         if name != "backward":
@@ -87,6 +87,8 @@ def attribute_of(ip: Interpreter, entry: Entry, name: str, node: cst.CSTNode) ->
         return part_of_unknown(ip, atom, name) or unknown
     if isinstance(atom, Const) and atom.value is None:
         return NOTHING
+    if isinstance(atom, Function) and name == "__name__":
+        return const(atom.name or "<lambda>")
     if isinstance(atom, (Const, Seq, Function, Bound)):
         return of(Bound(atom, name))
     return NOTHING
@@ -137,6 +139,12 @@ def _attribute_of_object(ip: Interpreter, entry: Entry, atom: Obj, name: str, no
         return of(Unknown((atom.key, ".", name), f"attribute {name}"), *entry.because)
     if atom.kind == "dict":
         entry_of_name = ip.read(atom, ("key", name)) if atom in BY_ATTRIBUTE.of(ip) else None
+        if (
+            not entry_of_name
+            and isinstance(atom.data, Class)
+            and find_member(ip, atom.data, name) is not None
+        ):
+            return _attribute_of_instance(ip, entry, atom, name, node)
         return entry_of_name or of(Bound(atom, name))
     if _is_its_own(atom, name):
         return of(Bound(atom, name))

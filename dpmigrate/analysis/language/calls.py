@@ -325,6 +325,11 @@ def call_method(ip: Interpreter, atom: Obj, name: str, info: CallInfo, fallback:
             ip.replaced.discard(replaced)
     if atom.kind == "instance":
         return _call_on_instance(ip, atom, name, info, fallback)
+    of_class = (
+        find_member(ip, atom.data, name) if atom.kind == "dict" and isinstance(atom.data, Class) else None
+    )
+    if of_class:
+        return call_value(ip, get_attribute(ip, of(atom), name, info.node), info)
     handler = registry.method_for(atom, name)
     if handler is not None:
         return handler(ip, info, Entry(atom))

@@ -65,14 +65,19 @@ def is_enum(cls: Class) -> bool:
 
 
 _OF_ATTRIBUTES = frozenset(["__init__", "__getattr__", "__setattr__", "__delattr__", "__slots__", "__doc__"])
+_OF_DICTS = frozenset(
+    ["__getitem__", "__setitem__", "__missing__", "__contains__", "__iter__", "__len__", "__new__"]
+) | frozenset(name for name in dir(dict) if not name.startswith("_"))
+"""What a class may give a dict that makes it something else."""
 
 
-def is_dict_by_attribute(ip: Interpreter, cls: Class) -> bool:
-    """Whether it is a dict that gives its entries as attributes, and nothing beside that."""
+def is_dict(ip: Interpreter, cls: Class) -> bool:
+    """Whether it is a dict that gives its entries as attributes, or has methods beside those of a dict."""
     dicts = ("builtins.dict", "collections.OrderedDict", "collections.UserDict")
     if not any(name in dicts for name in external_names(cls)):
         return False
-    return all(slot in _OF_ATTRIBUTES for c in linear(cls) for slot in ip.store.keys(("class", c.key)))
+    slots = {slot for c in linear(cls) for slot in ip.store.keys(("class", c.key))}
+    return slots <= _OF_ATTRIBUTES or slots.isdisjoint(_OF_DICTS | {"__init__"})
 
 
 def member_values(ip: Interpreter, cls: Class) -> Iterator[Value]:

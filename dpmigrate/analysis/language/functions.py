@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 import libcst as cst
 
@@ -40,7 +41,7 @@ from dpmigrate.analysis.language.choices import open_default
 from dpmigrate.analysis.language.classes import (
     external_base,
     find_member,
-    is_dict_by_attribute,
+    is_dict,
     is_enum,
     is_record,
     member_values,
@@ -95,8 +96,9 @@ def instantiate(ip: Interpreter, cls: Class, info: CallInfo) -> Value:
     """``Class(...)``."""
     if is_enum(cls):
         return _enum_by_value(ip, cls, info)
-    if is_dict_by_attribute(ip, cls):
-        return registry.FUNCTIONS["easydict.EasyDict"](ip, info)
+    if is_dict(ip, cls):
+        entries = registry.FUNCTIONS["easydict.EasyDict"](ip, info)
+        return entries.map(lambda a: replace(a, data=cls) if isinstance(a, Obj) and a.kind == "dict" else a)
     made = ip.new("instance", info.node, cls, cls.key)
     initialiser = find_member(ip, cls, "__init__")
     base = external_base(ip, cls)

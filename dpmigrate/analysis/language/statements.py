@@ -10,7 +10,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Unknown
-from dpmigrate.analysis.domain.values import NONE, Class, Function, Value, of
+from dpmigrate.analysis.domain.values import NONE, Bound, Class, Function, Value, of
 from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
@@ -190,9 +190,12 @@ def _entered_with(
     """What the project's own decorators of a function or class return, the nearest one's first."""
     results: list[Value] = []
     for node, value in reversed(decorators):
-        if isinstance(value.only, Function):
+        by = value.only
+        receiver = by.receiver if isinstance(by, Bound) else None  # ``@TABLE.add``
+        by = by.function if isinstance(by, Bound) else by
+        if isinstance(by, Function):
             made_before = len(ip.made)
-            results.append(enter_function(ip, value.only, CallInfo(node, [of(what)])))
+            results.append(enter_function(ip, by, CallInfo(node, [of(what)]), receiver=receiver))
             # It runs where what is decorated is called, and is no place to begin by itself.
             del ip.made[made_before:]
     return results
