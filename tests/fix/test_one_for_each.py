@@ -39,15 +39,10 @@ main()
 TUPLES = "first.append((net, opt, loader))"
 LISTS = "first.append(net), second.append(opt), third.append(loader)"
 LATER = {
-    "the last turn's names bound anew": (TUPLES, "for net, opt, loader in first:\n        {}"),
     "in a comprehension": (TUPLES, "[{} for net, opt, loader in first]"),
     "members of what was kept": (
         "net.opt, net.loader = opt, loader\n        first.append(net)",
         "for net in first:\n        train(net, net.opt, net.loader, criterion)",
-    ),
-    "in the same turn": (
-        TUPLES + "\n        for n, o, l in first:\n            train(n, o, l, criterion)",
-        "pass",
     ),
     "by number": (TUPLES + "\n        train(first[0][0], first[0][1], first[0][2], criterion)", "pass"),
 }

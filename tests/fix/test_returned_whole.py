@@ -295,7 +295,6 @@ def handed_on(returned: str, used: str) -> str:
     ("returned", "used", "said"),
     [
         (LITERAL, "train(**build(*parts))\ntrain(*parts)", "give what is called here a parameter criterion"),
-        (RECORD, "for made in [build(*parts)]:\n    show(made)", "keep that in a variable"),
         (RECORD, "print(len(parts), show(build(*parts)))", "keep that in a variable"),
         (RECORD, "shown = [show(build(*parts))]", "keep that in a variable"),
     ],

@@ -229,7 +229,7 @@ KEPT = {
 
 
 @pytest.mark.parametrize("kept", KEPT)
-def test_one_of_many_is_not_trained_by_the_criterion_of_the_last(folder: Make, kept: str) -> None:
+def test_one_of_many_is_trained_by_its_own(folder: Make, kept: str) -> None:
     append, model, optimizer, loader = KEPT[kept]
     body = f"""
 clients = []
@@ -249,7 +249,11 @@ for c in clients:
         double_backward({model}, {optimizer}, losses)
         {optimizer}.step()
 """
-    assert "keep the criterion beside its model" in withheld(folder, body)
+    after = upgraded(folder, body)
+    taken = 'c["criterion"]' if kept == "dicts" else "c[3]"
+    assert f"for c in clients:\n    criterion = {taken}\n    for x, y in {loader}:" in after
+    assert append.removesuffix("})").removesuffix("))") + ", " in after
+    assert 'nn.CrossEntropyLoss(reduction="none")' not in after
 
 
 def test_the_last_of_many_is_trained_by_its_own(folder: Make) -> None:

@@ -11,4 +11,5 @@
 ``functional``, ``classes``   a function for which a class of ``torch.nn`` stands
 ``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by
 ``one_for_each`` where a loop makes several
+``among_others`` where they are collected, each with its criterion
 """

@@ -7,6 +7,7 @@ from functools import partial
 
 import libcst as cst
 
+from dpmigrate.codemods.criterion.among_others import kept_among_others, uses_in
 from dpmigrate.codemods.criterion.one_for_each import (
     refuse_kept_among_others,
     refuse_last_of_many,
@@ -23,11 +24,11 @@ from dpmigrate.codemods.program.places import fresh_name, variables_in
 from dpmigrate.codemods.program.routes import Routes
 from dpmigrate.codemods.program.ways import (
     calls_lead,
+    calls_leading_to,
     declared_global,
     declared_nonlocal,
     is_method,
     is_parameter,
-    leading_calls,
     method_of_torch_module,
     same_class,
 )
@@ -35,7 +36,7 @@ from dpmigrate.codemods.returned.alternatives import give_alternatives
 from dpmigrate.codemods.returned.unpack import take_criterion
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 from dpmigrate.codemods.returned.way_back import way_back
-from dpmigrate.codemods.returned.ways_out import given_back, lead_out
+from dpmigrate.codemods.returned.ways_out import collected_way, given_back, lead_out
 
 NEIGHBOURS = ("module", "optimizer")
 """Keywords after which ``criterion=`` reads well."""
@@ -191,6 +192,12 @@ def _lead(
         check_reads(wrapping.result, name, scope, uses, handed_on=scope is not wanted_in, set_at=set_at)
         events = (*wrapping.result.unpacks, *wrapping.result.items)
         taken_at = [e.origin.node for e in events if facts.scope(e.origin.node) is scope]
+        if (among := kept_among_others(wrapping, name, scope, taken_at, wanted_in)) is not None:
+            routes.edits.extend(among.edits)
+            leading = [s for s in among.sources if s is not wanted_in]
+            if leading and wanted_in not in among.sources:
+                routes.lead(name, leading, wanted_in)
+            continue
         _one_for_each(wrapping, scope, taken_at, wanted_in)
         if scope is wanted_in:
             continue
@@ -204,18 +211,25 @@ def _lead(
             continue
         if declared_nonlocal(facts, scope) and wanted_in is facts.scope(scope):
             continue
-        way = way_back(facts, scope, wanted_in)
+        way = way_back(facts, scope, wanted_in) or collected_way(facts, scope, wanted_in)
         if way is None:
             routes.lead(name, [scope], wanted_in)
             continue
-        calls = [call for each in way.returning for call, _ in facts.callers.get(each, ())]
+        calls: list[cst.CSTNode] = [call for each in way.returning for call, _ in facts.callers.get(each, ())]
+        needing: list[cst.CSTNode] = [site.call for site in sites]
+        needing += calls_leading_to(facts, wanted_in)
+        collected: dict[cst.CSTNode, list[cst.BaseExpression]] = {}
         for function in way.returning:
             taken = taken_at if function is scope else [c for c in calls if facts.scope(c) is function]
             refuse_last_of_many(facts, wrapping.upgrade.call, taken, given_back(facts, function))
-            lead_out(routes, name, function, way.having, wrapping.result.records)
-        for source in way.sources:
-            _one_for_each(wrapping, source, [c for c in calls if facts.scope(c) is source], wanted_in)
-        routes.lead(name, way.sources, wanted_in)
+            collected |= lead_out(routes, name, function, way.having, wrapping.result.records, needing)
+        takers: list[cst.CSTNode] = [target for targets in collected.values() for target in targets]
+        takers += [c for c in calls if c not in collected]
+        sources = [s for s in way.sources if any(facts.scope(t) is s for t in takers)]
+        sources += [facts.scope(t) for t in takers if t not in calls]
+        for source in dict.fromkeys(sources):
+            _one_for_each(wrapping, source, [t for t in takers if facts.scope(t) is source], wanted_in)
+        routes.lead(name, list(dict.fromkeys(sources)), wanted_in)
 
 
 def _one_for_each(
@@ -223,6 +237,4 @@ def _one_for_each(
 ) -> None:
     """What is taken in a loop is used in it, or with the model of the last turn. Raises `Withheld`."""
     facts = wrapping.facts
-    uses = [site.call for site in wrapping.sites if facts.scope(site.call) is scope]
-    handing = leading_calls(facts, scope, wanted_in) if scope is not wanted_in else []
-    refuse_last_of_many(facts, wrapping.upgrade.call, taken_at, [*uses, *handing])
+    refuse_last_of_many(facts, wrapping.upgrade.call, taken_at, uses_in(wrapping, [scope], wanted_in))

@@ -189,7 +189,7 @@ class _Rewriter(cst.CSTTransformer):
                 return changed
             updated_node = changed
         above, below = edits.before.get(original_node), edits.after.get(original_node)
-        if original_node in edits.removed and not below:
+        if original_node in edits.removed and not (above or below):
             return cst.RemoveFromParent()
         if isinstance(updated_node, cst.SimpleStatementLine) and not updated_node.body:
             return cst.RemoveFromParent()

@@ -32,6 +32,15 @@ def leading_calls(facts: Facts, source: Scope, target: Scope) -> list[cst.Call]:
     ]
 
 
+def calls_leading_to(facts: Facts, target: Scope, depth: int = MAX_CALLS) -> list[cst.CSTNode]:
+    """All calls that lead to a scope, those of whoever is led there by others included."""
+    calls = [call for call, _ in facts.callers.get(target, ())]
+    if depth:
+        for scope in dict.fromkeys(facts.scope(call) for call in calls):
+            calls += calls_leading_to(facts, scope, depth - 1)
+    return list(dict.fromkeys(calls))
+
+
 def is_parameter(facts: Facts, name: str, scope: Scope) -> bool:
     """Whether a function has a parameter of that name."""
     if not isinstance(scope, cst.FunctionDef):

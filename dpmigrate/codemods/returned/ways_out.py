@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import libcst as cst
@@ -14,12 +14,13 @@ from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import parameter_of, unread
 from dpmigrate.codemods.program.routes import Routes
-from dpmigrate.codemods.program.ways import is_parameter
+from dpmigrate.codemods.program.ways import calls_lead, is_parameter
 from dpmigrate.codemods.returned.annotations import lengthen
+from dpmigrate.codemods.returned.collected import Collected
 from dpmigrate.codemods.returned.entries import refuse_taken_whole
 from dpmigrate.codemods.returned.record import Record
 from dpmigrate.codemods.returned.spread import spread_into
-from dpmigrate.codemods.returned.way_back import calls_to_whoever_takes, returning_as_it_is
+from dpmigrate.codemods.returned.way_back import WayBack, calls_to_whoever_takes, returning_as_it_is
 
 
 class _Returned(NamedTuple):
@@ -32,15 +33,25 @@ class _Returned(NamedTuple):
     """Whether the value is in a variable first, so that other code may read it there."""
 
 
+Taken = dict[cst.CSTNode, list[cst.BaseExpression]]
+"""By the calls whose results are collected, the targets that take them out of there."""
+
+
 def lead_out(
-    routes: Routes, name: str, inner: Scope, having: Collection[Scope], filled: Collection[cst.CSTNode] = ()
-) -> None:
+    routes: Routes,
+    name: str,
+    inner: Scope,
+    having: Collection[Scope],
+    filled: Collection[cst.CSTNode] = (),
+    uses: Collection[cst.CSTNode] = (),
+) -> Taken:
     """Make a function return one variable more, after the optimizer, and its callers in some scopes take it.
 
     Only where what it returns is a plain tuple that every caller takes apart, or a dict or a record (a named
     tuple, a dataclass) that every caller keeps or hands on. A function that has the variable as a parameter
     may return several tuples, and one that takes what comes back as its parameters has it from then on.
-    ``filled`` are the calls that make a record which has it already. Raises `Withheld`.
+    ``filled`` are the calls that make a record which has it already, and ``uses`` what needs the variable
+    where what comes back is collected first. Raises `Withheld`.
     """
     facts, edits = routes.facts, routes.edits
     has_it = inner in routes.routed or is_parameter(facts, name, inner)
@@ -57,15 +68,57 @@ def lead_out(
             next(iter(given_back(facts, inner)), inner),
         )
     calls = calls_to_whoever_takes(facts, inner)
-    taking = [each for each in calls if facts.scope(each[0]) in having]
+    collected = _collected(facts, inner, value, [call for call, _ in calls])
+    taken = {call: list(bundles.targets) for call, bundles in collected.items()}
+    taking = [each for each in calls if facts.scope(each[0]) in having and each[0] not in collected]
     if record is not None:
+        for bundles in collected.values():
+            edits.extend(bundles.take(name, record.reading, record.place, uses))
         refuse_taken_whole(facts, record.made, name, record.kind, record.place)
         lead = record.read if has_field else record.grow
         edits.extend(lead(name, taking, edits))
     elif isinstance(value, cst.Dict):
+        for bundles in collected.values():
+            edits.extend(bundles.take(name, f"{{}}[{_key(value, name)}]", 0, uses))
         _out_by_entry(routes, name, value, [call for call, _ in taking])
     else:
-        _out_by_element(routes, name, inner, returned, having)
+        _out_by_element(routes, name, inner, returned, having, collected, uses)
+    return taken
+
+
+def collected_way(facts: Facts, inner: Scope, wanted: Scope) -> WayBack | None:
+    """The way of what one function returns, and another one collects and hands on; None: there is none."""
+    values = given_back(facts, inner) if isinstance(inner, cst.FunctionDef) else []
+    if len(values) != 1:
+        return None
+    calls = [call for call, _ in calls_to_whoever_takes(facts, inner)]
+    collected = _collected(facts, inner, values[0], calls)
+    scopes = dict.fromkeys(facts.scope(t) for bundles in collected.values() for t in bundles.targets)
+    sources = [s for s in scopes if s is wanted or calls_lead(facts, s, wanted)]
+    return WayBack([inner], [*{facts.scope(c): None for c in calls}], sources) if sources else None
+
+
+def _collected(
+    facts: Facts, function: Scope, value: cst.BaseExpression, calls: Sequence[cst.CSTNode]
+) -> dict[cst.CSTNode, Collected]:
+    """The calls of a function whose results are put into a collection. Raises `Withheld`."""
+    size = len(value.elements) if isinstance(value, cst.Tuple) else 0
+    yielded = bool(facts.own(function, cst.Yield))
+    collected: dict[cst.CSTNode, Collected] = {}
+    seen: set[cst.CSTNode] = set()
+    for call in calls:
+        if (
+            not isinstance(call, cst.Call)
+            or not facts.gives_back(call)
+            or isinstance(facts.parent(call), cst.WithItem)
+        ):
+            continue
+        bundles = Collected.of(facts, call, calls, size, yielded)
+        if bundles is not None:
+            bundles.targets[:] = [t for t in dict.fromkeys(bundles.targets) if t not in seen]
+            seen.update(bundles.targets)
+            collected[call] = bundles
+    return collected
 
 
 def _returned(facts: Facts, function: Scope, alike: bool) -> _Returned | None:
@@ -97,7 +150,13 @@ def _out_by_entry(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cs
 
 
 def _out_by_element(
-    routes: Routes, name: str, function: Scope, returned: _Returned, having: Collection[Scope]
+    routes: Routes,
+    name: str,
+    function: Scope,
+    returned: _Returned,
+    having: Collection[Scope],
+    collected: Mapping[cst.CSTNode, Collected],
+    uses: Collection[cst.CSTNode],
 ) -> None:
     """Return the variable in a tuple, after the optimizer or at the end, and let every caller take it."""
     facts, edits = routes.facts, routes.edits
@@ -106,14 +165,19 @@ def _out_by_element(
     elements = [(i, e.value) for each in returned.tuples for i, e in enumerate(each.elements)]
     optimizers = {i for i, element in elements if facts.is_a(element, "dp-optimizer")}
     place = optimizers.pop() + 1 if len(optimizers) == 1 else min(2, count)
-    if returned.kept or not all(_is_taken_apart(facts, call, count) for call, _ in calls):
+    apart = [collected[c].plain if c in collected else _is_taken_apart(facts, c, count) for c, _ in calls]
+    if returned.kept or not all(apart):
         place = count  # a starred target, or numbers, mean the same as before
     for each in returned.tuples:
         edits.of(facts.module_of(function)).change(each, lambda new: add_element(new, place, name))
     for annotated in (function, *returning_as_it_is(facts, function)):
         if isinstance(annotated, cst.FunctionDef) and annotated.returns is not None:
             edits.extend(lengthen(facts, annotated.returns, count, place))
+    for bundles in collected.values():
+        edits.extend(bundles.take(name, f"{{}}[{count}]", place, uses))
     for call, where in calls:
+        if call in collected:
+            continue
         target, scope = _target(facts, call), facts.scope(call)
         taken = name if scope in having else unread(facts, scope)
         if isinstance(target, (cst.Tuple, cst.List)) and (place == count or len(target.elements) == count):
@@ -148,13 +212,12 @@ def _kept_whole(facts: Facts, function: Scope, name: cst.Name) -> cst.BaseExpres
 
 
 def given_back(facts: Facts, function: Scope) -> list[cst.BaseExpression]:
-    """What a function returns, or yields to the ``with`` statements that enter it."""
-    entered = [
-        call for call, _ in facts.callers.get(function, ()) if isinstance(facts.parent(call), cst.WithItem)
-    ]
+    """What a function returns, or yields to the ``with`` statements and loops that it is entered by."""
+    by = (cst.WithItem, cst.For, cst.CompFor, cst.Arg)
+    entered = [call for call, _ in facts.callers.get(function, ()) if isinstance(facts.parent(call), by)]
     yielded = [y.value for y in facts.own(function, cst.Yield) if isinstance(y.value, cst.BaseExpression)]
     returned = [r.value for r in facts.own(function, cst.Return) if r.value is not None]
-    return yielded if entered else returned
+    return yielded if entered and yielded else returned
 
 
 def _target(facts: Facts, call: cst.CSTNode) -> cst.BaseExpression | None:
@@ -219,6 +282,13 @@ def _first_statement(function: cst.FunctionDef) -> cst.CSTNode | None:
     return next(iter(function.body.body[documented:]), None)
 
 
+def _key(value: cst.Dict, name: str) -> str:
+    """The key of one entry more in a dict, as its others are written."""
+    first = next((e.key for e in value.elements if isinstance(e, cst.DictElement)), None)
+    quote = first.quote if isinstance(first, cst.SimpleString) else '"'
+    return f"{quote}{name}{quote}"
+
+
 def _read_by_key(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cst.CSTNode]) -> None:
     """One entry more in the dict that a function returns, read by each caller into the variable.
 
@@ -233,9 +303,7 @@ def _read_by_key(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cst
             facts.module_of(value),
             value,
         )
-    model = keys[0]
-    assert isinstance(model, cst.SimpleString)
-    key = f"{model.quote}{name}{model.quote}"
+    key = _key(value, name)
     edits.of(facts.module_of(value)).change(value, lambda new: add_entry(new, key, name))
     for call in calls:
         handed = _parameter_for(routes, call, name)
