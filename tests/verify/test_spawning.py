@@ -184,3 +184,19 @@ def test_processes_that_all_go_over_the_same_records_are_named(tmp_path: Path) -
     )
     done = verify("1.6.0", "--checks", "accounting,logical-batches,private-loader", "train.py", cwd=tmp_path)
     assert (done.status, {rule for _, rule in done.failing}) == (1, {"DPM316"})
+
+
+@pytest.mark.parametrize(
+    ("start", "trains"),
+    [
+        ("subprocess.run([sys.executable, '-c', 'pass'])", True),
+        ("os.system('python train.py || true')", True),
+        ("subprocess.run(['true'])", False),
+    ],
+)
+def test_another_program_that_may_train_is_named(tmp_path: Path, start: str, trains: bool) -> None:
+    (tmp_path / "run.py").write_text(f"import os, subprocess, sys\n{start}\n", encoding="utf-8")
+    done = verify("1.6.0", "run.py", cwd=tmp_path)
+    assert done.status == 2
+    assert "no private run was seen" in done.stderr
+    assert ("another program" in done.stderr) is trains

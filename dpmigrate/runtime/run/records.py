@@ -242,7 +242,7 @@ class RunRecord:
     ``accountants``: the mechanism of each that the process made. ``elsewhere``: the folder of another Opacus
     that the script imports. ``sharded``: parameters are spread over processes. ``compiled``: where
     torch.compile was first called, which was left out. ``torch_modules``: what it has imported of torch.
-    ``advice``: what to do about ``error``, where that is known."""
+    ``advice``: what to do about ``error``, where that is known. ``started``: another program that it ran."""
 
     outcome: str = "ended"
     error: str = ""
@@ -260,6 +260,7 @@ class RunRecord:
     compiled: str = ""
     torch_modules: list[str] = field(default_factory=list)
     advice: str = ""
+    started: str = ""
     removal: Any = None
     audit: Any = None
 

@@ -134,7 +134,8 @@ def require_steps(record: RunRecord, enough: int, request: Request) -> None:
             f"the script exited with status {record.exit_code} before its first private step{said}"
         )
     if not record.engines:
-        raise NoVerdict(NO_RUN)
+        other = f"; it runs another program, which is to be verified itself: {record.started}"
+        raise NoVerdict(NO_RUN + other * bool(record.started))
     first = record.engines[0]
     where = f"engine made at {shown_place(first.path, first.line)}"
     raise NoVerdict(f"the script ended without one private step ({where}): what it printed may say why")

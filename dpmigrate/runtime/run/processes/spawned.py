@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import context, popen_fork, process
 from pathlib import Path
@@ -21,6 +24,9 @@ from dpmigrate.runtime.run.processes.ranks import record_of_rank
 from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.watching.patching import wrap_method
 from dpmigrate.runtime.run.watching.state import StopTraining, Watch
+
+PROGRAM = re.compile(r"\bpython[\d.]* |\.py\b|\btorchrun\b|\baccelerate\b|\bdeepspeed\b")
+"""A command that may train."""
 
 
 def install_spawn(watch: Watch, out: Path, complete: Callable[[RunRecord], None]) -> None:
@@ -66,6 +72,16 @@ def install_spawn(watch: Watch, out: Path, complete: Callable[[RunRecord], None]
             if watch.at_end is not None:
                 watch.at_end()
 
+    def heard(event: str, given: tuple[Any, ...]) -> None:
+        if event not in ("subprocess.Popen", "os.system") or watch.record.started:
+            return
+        command = given[event == "subprocess.Popen"]
+        with suppress(TypeError):  # whatever else may stand for a command
+            words = [command] if isinstance(command, (str, bytes)) else command
+            said = " ".join(map(os.fsdecode, words))
+            watch.record.started = said if PROGRAM.search(said) else ""
+
+    sys.addaudithook(heard)
     for name in ("SpawnProcess", "ForkServerProcess"):
         wrap_method(getattr(context, name), "_Popen", fork)
     wrap_method(process.BaseProcess, "_bootstrap", begin)
