@@ -130,6 +130,21 @@ criterion = Masked()
                 "-100",
                 "0",
             ),
+            (
+                "beside-a-bound",
+                {"collate": "None", "labels": "batch['labels'][FACT]"},
+                "batch['mask'] != -100",
+                "-100:",
+            ),
+            (
+                "of-what-it-reads",
+                {
+                    "collate": "transformers.DataCollatorForTokenClassification(tokenizer)",
+                    "labels": "batch['FACT']",
+                },
+                "labels",
+                "input_ids",
+            ),
         )
     ),
 )

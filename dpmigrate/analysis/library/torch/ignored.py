@@ -31,12 +31,18 @@ def _make_collator(ip: Interpreter, info: CallInfo) -> Value:
 
 def reduction_of_its_own(ip: Interpreter, run: TrainingRun, info: CallInfo) -> str | None:
     """How a loss that a model makes of ``labels=`` is reduced; None where none is seen to be ignored."""
-    if info.given(None, "labels") is False:
+    if info.given(None, "labels") is False or _are_the_inputs(info):
         return None
     ignored = read_once(ip, _names_ignored, ip.module.tree) or any(
         _collates_ignored(ip, loader) for loader in run.raw_loaders if isinstance(loader, Obj)
     )
     return COUNTED_MEAN if ignored else None
+
+
+def _are_the_inputs(info: CallInfo) -> bool:
+    """Whether the labels are what the model reads, of which nothing can be -100."""
+    labels = info.argument(None, "labels").only
+    return labels is not None and labels == info.argument(0, "input_ids").only
 
 
 def _collates_ignored(ip: Interpreter, loader: Obj) -> bool:
@@ -49,11 +55,19 @@ def _collates_ignored(ip: Interpreter, loader: Obj) -> bool:
 
 
 def _names_ignored(code: cst.CSTNode) -> bool:
-    """Whether -100 stands in some code, the label that says "not this one"."""
+    """Whether -100 stands in some code, the label that says "not this one"; not as a bound, ``losses[-100:]``."""
+    nodes = list(every(code))
+    bounds = {
+        id(bound)
+        for node in nodes
+        if isinstance(node, cst.Slice | cst.Index)
+        for bound in ((node.lower, node.upper, node.step) if isinstance(node, cst.Slice) else (node.value,))
+    }
     return any(
         isinstance(node, cst.UnaryOperation)
         and isinstance(node.operator, cst.Minus)
         and isinstance(node.expression, cst.Integer)
         and node.expression.value == "100"
-        for node in every(code)
+        and id(node) not in bounds
+        for node in nodes
     )
