@@ -29,6 +29,9 @@ from dpmigrate.workspace.errors import own_error
 MAX_CALL_DEPTH = 14
 MAX_STEPS = 30_000
 """Statements and calls executed from one root before calls are no longer entered."""
+RESERVE = 2 / 3
+"""What the roots of a project may take beyond that, all together, as a part of it: most projects that need
+more have one root that does, and it needs little more."""
 MAX_TOTAL = 270_000
 """Statements and calls executed in one project before calls are no longer entered at all."""
 MAX_UNROLL = 8
@@ -134,6 +137,10 @@ class Interpreter:
         """What handlers remember, each in the slots that it declares."""
         self.entry_paths: set[str] = set()
         self.steps = 0
+        self.reserve = int(RESERVE * MAX_STEPS)
+        """How much of the reserve is left."""
+        self.allowed = MAX_STEPS + self.reserve
+        """How many steps the present root may take."""
         self.total = 0
         self.exhausted = False
         self.spent = False
@@ -268,9 +275,9 @@ class Interpreter:
             return
         self.steps += 1
         self.total += 1
-        if self.steps > MAX_STEPS or self.total > MAX_TOTAL:
+        if self.steps > self.allowed or self.total > MAX_TOTAL:
             self.exhausted = True
-        if self.steps > 2 * MAX_STEPS:
+        if self.steps > self.allowed + MAX_STEPS:
             raise ExhaustedError
 
     def execute_all(self, nodes: Any) -> bool:

@@ -17,6 +17,26 @@ from tests.scan.ways.programs import HEAD, TRAINER
 LONG = "".join(f"def step_{i}(x):\n    return step_{i + 1}(x)\n" for i in range(40)) + "step_0(1)\n"
 
 
+@pytest.fixture(autouse=True)
+def nothing_in_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "RESERVE", 0)
+
+
+def test_one_root_that_needs_more_has_the_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two scripts of one program takes some forty steps."""
+    own = "import opacus\n" + LONG.replace("(40)", "(12)").replace("step_0(1)", "def go():\n    step_0(1)\n")
+    files = {name: f"import shared\n{own}\ngo()\n" for name in ("first", "second")} | {
+        "shared": "import opacus\n"
+    }
+    files = {name: text.replace("step_12(", "len(") for name, text in files.items()}
+    monkeypatch.setattr(core, "MAX_STEPS", 30)
+    cut = {}
+    for reserve in (0, 1):
+        monkeypatch.setattr(core, "RESERVE", reserve)
+        cut[reserve] = [entry.path for entry in api.scan(cwd=lay_out(tmp_path, **files)).cut_short]
+    assert (len(cut[0]), len(cut[1])) == (2, 1), cut
+
+
 def test_small_programs_are_followed_to_the_end(tmp_path: Path) -> None:
     assert api.scan(cwd=lay_out(tmp_path, train=wrong())).cut_short == ()
 

@@ -89,6 +89,7 @@ def enter_root(
     """Enter a module at one place, in a process that is seeded as the module or ``seed`` says."""
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
+    ip.allowed = core.MAX_STEPS + ip.reserve
     ip.met.clear()
     ip.store.set("<global>", "seed", seed or MODULE_SEEDS.of(ip).get(key) or _unseen_seed(ip, entry))
     try:
@@ -100,12 +101,13 @@ def enter_root(
         ip.exhausted = True
         ip.too_deep.append(key)
     ip.store.recall()
+    ip.reserve -= min(ip.reserve, max(0, ip.steps - core.MAX_STEPS))
     if ip.exhausted:
         # What was not followed may have done anything to the runs that this root has to do with.
         for run in ip.met:
             run.cut_short = True
     # Once the budget of the whole is used up every root is cut short: the first one tells.
-    if ip.exhausted and (ip.steps > core.MAX_STEPS or not ip.spent):
+    if ip.exhausted and (ip.steps > ip.allowed or not ip.spent):
         ip.roots_exhausted.append(name)
     ip.spent = ip.spent or ip.total > core.MAX_TOTAL
 
