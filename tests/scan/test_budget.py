@@ -25,7 +25,7 @@ def nothing_in_reserve(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_root_that_needs_more_has_the_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of two scripts of one program takes some forty steps."""
     own = "import opacus\n" + LONG.replace("(40)", "(12)").replace("step_0(1)", "def go():\n    step_0(1)\n")
-    files = {name: f"import shared\n{own}\ngo()\n" for name in ("first", "second")} | {
+    files = dict.fromkeys(("first", "second"), f"import shared\n{own}\ngo()\n") | {
         "shared": "import opacus\n"
     }
     files = {name: text.replace("step_12(", "len(") for name, text in files.items()}

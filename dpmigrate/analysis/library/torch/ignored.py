@@ -55,7 +55,7 @@ def _collates_ignored(ip: Interpreter, loader: Obj) -> bool:
 
 
 def _names_ignored(code: cst.CSTNode) -> bool:
-    """Whether -100 stands in some code, the label that says "not this one"; not as a bound, ``losses[-100:]``."""
+    """Whether -100 stands in some code, the label for "not this one"; not as a bound, ``losses[-100:]``."""
     nodes = list(every(code))
     bounds = {
         id(bound)
