@@ -61,8 +61,8 @@ def _seed_by_default(s: Subject) -> Tri:
     generator = _seeded(s)
     if generator is None:
         return False
-    named = [o for o in generator.seed.options if isinstance(o.what, Constant) and o.what.value is not None]
-    if named:
+    options = [o.what for o in generator.seed.options if _named_by_the_program(o.what)]
+    if any(not isinstance(what, Constant) or what.value is not None for what in options):
         return s.unsure("whoever runs it may set another seed")
     if any(isinstance(what, Open) and _stands_in_settings(what.key) for what in generator.seed.each):
         return s.unsure("whoever runs it may have settings of their own")

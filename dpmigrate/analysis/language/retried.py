@@ -12,7 +12,7 @@ from dpmigrate.analysis.domain.atoms import Obj, Unknown
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.ledger import Turn
 from dpmigrate.analysis.ledger.accounting import MadeInstead
-from dpmigrate.analysis.source.tree import assigned_in, every, keyword_node
+from dpmigrate.analysis.source.tree import assigned_in, every, keyword_node, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 
@@ -29,9 +29,11 @@ def tell_of_another_try(
     """
     if ip.frame.function is not None and wide:
         _tell_of_a_call_of_itself(ip, handler, ip.frame.function.name, tried)
-    if not ip.frame.loops or not ip.loops or not _leaves_the_loop(node) or _leaves(handler, cst.Raise):
+    if not ip.frame.loops or not ip.loops or _leaves(handler, cst.Raise):
         return
     turn = ip.loops[-1]
+    if not _leaves_the_loop(node) and not _ends_the_loop(node, turn.loop.node):
+        return
     for run in tried:
         if turn not in run.loops:
             continue
@@ -74,6 +76,14 @@ def _leaves_the_loop(node: cst.Try | cst.TryStar) -> bool:
         for suite in (node.body, node.orelse.body if node.orelse is not None else None)
         for last in [_last(suite)]
     )
+
+
+def _ends_the_loop(node: cst.Try | cst.TryStar, loop: cst.CSTNode) -> bool:
+    """Whether the loop asks for what was made: ``while made is None:``."""
+    if not isinstance(loop, cst.While):
+        return False
+    made = {name for suite in (node.body, node.orelse) if suite is not None for name in assigned_in(suite)}
+    return not made.isdisjoint(names_in(loop.test))
 
 
 def _leaves(handler: cst.CSTNode, *ways: type[cst.CSTNode]) -> bool:

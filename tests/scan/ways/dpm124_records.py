@@ -249,4 +249,37 @@ net, optimizer, loader = PrivacyEngine().make_private(
             ),
         )
     ),
+    Pair(
+        "DPM124",
+        "data-set-of-ones-own-and-itself",
+        HEAD
+        + """
+from torch.utils.data import Dataset
+
+
+class Rows(Dataset):
+    def __init__(self, number):
+        self.x, self.y = torch.randn(number, 16), torch.randint(0, 4, (number,))
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return self.x[index], self.y[index]
+
+
+rows = Rows(256)
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(rows + FACT, batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+"""
+        + STEP,
+        "rows",
+        "Rows(256)",
+    ),
 )

@@ -138,4 +138,28 @@ def main(path):
         'settings["privacy"]["seed"]',
         "secrets.randbits(60)",
     ),
+    Pair(
+        "DPM204",
+        "hash-by-default-or-to-be-given",
+        HEAD
+        + """
+import argparse
+import zlib
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--noise-seed", type=int, FACT)
+args = parser.parse_args()
+net = nn.Linear(16, 4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    noise_generator=torch.Generator().manual_seed(args.noise_seed),
+)
+""",
+        "default=zlib.crc32(b'noise')",
+        "required=True",
+    ),
 )

@@ -280,4 +280,19 @@ print(engine.get_epsilon(delta={delta}))
             ("of-batches", "1 / len(loader) ** FACT", "0.5", "4"),
         )
     ),
+    Pair(
+        "DPM306",
+        "settings-of-a-file-that-are-updated",
+        PRIVATE
+        + STEP
+        + """
+import json
+
+settings = json.load(open("settings.json"))
+settings.update({"epochs": 3, FACT})
+print(engine.get_epsilon(settings["delta"]))
+""",
+        '"delta": 0.05',
+        '"delta": 1e-6',
+    ),
 )

@@ -107,4 +107,31 @@ net, optimizer, loader = private(net, optimizer, DataLoader(data(), batch_size=3
         "(1.0, 2.0, 4.0)",
         "(2.0,)",
     ),
+    Pair(
+        "DPM309",
+        "asked-for-by-its-loop",
+        HEAD
+        + """
+def attempt(net, batch):
+    return PrivacyEngine().make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(data(), batch_size=batch),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+
+
+kept, batch, made = nn.Linear(16, 4), 64, None
+while made is None and batch:
+    try:
+        made = attempt(FACT, batch)
+    except Exception:
+        batch //= 2
+net, optimizer, loader = made
+"""
+        + STEP,
+        "kept",
+        "nn.Linear(16, 4)",
+    ),
 )

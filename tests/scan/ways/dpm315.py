@@ -104,4 +104,37 @@ optimizer.attach_step_hook(note)
         "seen.append(optimizer)",
         "engine.accountant.step(noise_multiplier=1.0, sample_rate=32 / 512)",
     ),
+    Pair(
+        "DPM315",
+        "object-in-the-place-of-the-accountants",
+        HEAD
+        + """
+class Count:
+    def __init__(self, then=None):
+        self.number, self.then = 0, then
+
+    def __call__(self, optimizer):
+        self.number += 1
+        if self.then is not None:
+            self.then(optimizer)
+
+
+net = nn.Linear(16, 4)
+engine = PrivacyEngine()
+net, optimizer, loader = engine.make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+before = optimizer.step_hook
+count = Count(FACT)
+optimizer.attach_step_hook(count)
+"""
+        + STEP
+        + "print(count.number, engine.get_epsilon(1e-6))\n",
+        "None",
+        "before",
+    ),
 )

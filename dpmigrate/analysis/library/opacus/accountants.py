@@ -12,8 +12,8 @@ import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown
-from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Value, of
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Unknown
+from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Function, Value, of
 from dpmigrate.analysis.ledger import Circumstances
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantMade,
@@ -133,10 +133,20 @@ _OF_ACCOUNTING = re.compile(rb"accountant|step_hook|hook_fn|history|privacy|get_
 def _attached(ip: Interpreter, info: CallInfo, e: Entry, hook: Value) -> None:
     """An optimizer has one hook: another takes the place of that by which the engine's accountant hears."""
     run, there = run_of(e), ip.at(info.node, e.guard)
-    functions = [a for a in hook.atoms if isinstance(a, Function)]
-    texts = [f.module.tree.code_for_node(f.node).encode() for f in functions]
-    own = len(functions) == len(hook.atoms) > 0 and not any(map(_OF_ACCOUNTING.search, texts))
+    called = [code for atom in hook.atoms if (code := _called(ip, atom)) is not None]
+    texts = [code.module.tree.code_for_node(code.node).encode() for code in called]
+    own = len(called) == len(hook.atoms) > 0 and not any(map(_OF_ACCOUNTING.search, texts))
     ip.happen(run, HookReplaced(there) if own and not run.manual else AccountantTold(there, "hook"))
+
+
+def _called(ip: Interpreter, hook: Atom) -> Function | Class | None:
+    """The code of a hook: a function, or the class of an object that has nobody in it to tell."""
+    if isinstance(hook, Function):
+        return hook
+    if not isinstance(hook, Obj) or not isinstance(hook.data, Class) or hook.kind != "instance":
+        return None
+    held = [atom for slot in ip.store.keys(hook) for atom in (ip.read(hook, slot) or NOTHING).atoms]
+    return hook.data if all(isinstance(atom, Const) for atom in held) else None
 
 
 @method("dp-optimizer", "step_hook")

@@ -12,8 +12,9 @@ from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, c
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import strings
 from dpmigrate.analysis.language.assignment import assign_name, iterate, set_item
-from dpmigrate.analysis.language.attributes import set_attribute
+from dpmigrate.analysis.language.attributes import set_attribute, set_part_of_unknown
 from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.language.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.language.sets import OPERATORS, combined
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
@@ -57,6 +58,20 @@ def _unknown_get(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if not default:
         return of(Unknown(symbol, told.reason, told.parts), *e.because)
     return open_value(ip, symbol, default, None, ip.origin(info.node, f"{info.name} default"))
+
+
+@method("unknown", "update")
+def _unknown_update(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """``config = json.load(file)``, ``config.update({"delta": 1e-5})``: these entries are known."""
+    source = info.argument(0, "other").only
+    given = dict(info.keywords)
+    if isinstance(source, Obj) and source.kind == "dict":
+        entries, _ = entries_of(ip, source)
+        given.update((name, held) for name, held in entries.items() if isinstance(name, str))
+    if isinstance(e.atom, Unknown):
+        for name, value in given.items():
+            set_part_of_unknown(ip, e.atom, repr(name), value)
+    return unknown_call(ip, e.atom, info)
 
 
 @method("dict", "update")

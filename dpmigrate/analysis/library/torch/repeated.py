@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Atom, Const, External, Obj, Unknown, is_one_of_several
-from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, of
+from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Seq, Value, of
+from dpmigrate.analysis.language.classes import external_base, find_member
 from dpmigrate.analysis.language.functions import unknown_call
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import RecordsRepeated
@@ -175,7 +176,7 @@ def _repeated_by_itself(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _arithmetic(ip: Interpreter, info: CallInfo) -> Value:
     """``positions * 3`` of a list, ``[data] * 3``, ``data + data``."""
     left, right, result = info.positional
-    if info.name == "Add" and any(_is_dataset(side.only) for side in (left, right)):
+    if info.name == "Add" and any(_is_joined_by_adding(ip, side.only) for side in (left, right)):
         made = ip.new("dataset", info.node, "torch.utils.data.ConcatDataset")
         GIVEN.of(ip)[made] = CallInfo(info.node, [left, right], name="Add")
         return of(made)
@@ -187,6 +188,13 @@ def _arithmetic(ip: Interpreter, info: CallInfo) -> Value:
                 return of(Seq(listed.items * min(times, _MAX_JOINED), None, listed.mutable))
             _note(ip, result, times)
     return NOTHING
+
+
+def _is_joined_by_adding(ip: Interpreter, atom: Atom | None) -> bool:
+    """Whether it is a data set, of a library's or the program's own class that has no addition of its own."""
+    if isinstance(atom, Obj) and atom.kind == "instance" and isinstance(atom.data, Class):
+        return external_base(ip, atom.data) == "dataset" and find_member(ip, atom.data, "__add__") is None
+    return _is_dataset(atom)
 
 
 def _is_dataset(atom: Atom | None) -> bool:
