@@ -43,7 +43,8 @@ def match_retired(project: Project, advisory: Advisory, assumed: Assumed, target
     if program is None:
         return
     for part in program.parts:
-        if part.retired_calls:
+        # What attaches the engine of a fork of 0.x has that fork for its Opacus.
+        if part.retired_calls and not program.modules.holds_zero_x:
             yield from _calls(project, part.retired_calls, advisory, assumed, target)
         # A copy of Opacus in the project has the names that it has, whatever the releases dropped.
         if part.retired_names and not program.modules.holds_library:

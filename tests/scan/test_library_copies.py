@@ -43,6 +43,20 @@ def test_a_copied_engine_has_no_run(tmp_path: Path, name: str) -> None:
     assert result.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("beside", "rules"), [("per_sample_gradient_clip", set()), ("accountants__rdp", {"DPM410"})]
+)
+def test_what_a_fork_of_zero_x_has_itself_is_not_gone(tmp_path: Path, beside: str, rules: set[str]) -> None:
+    example = (
+        "from opacus import PrivacyEngine\n\nengine = PrivacyEngine(model, sample_rate=0.1)\n"
+        "engine.attach(optimizer)\n"
+    )
+    lay_out(
+        tmp_path, opacus__privacy_engine=ENGINE, examples__mnist=example, **{f"opacus__{beside}": "x = 1\n"}
+    )
+    assert {f.rule for f in api.scan(["."], cwd=tmp_path).findings} == rules
+
+
 def test_what_uses_a_copied_engine_still_has_one(tmp_path: Path) -> None:
     lay_out(tmp_path, engine=ENGINE, train=wrong().replace("from opacus import P", "from engine import P"))
     (found,) = [f for f in api.scan(["."], cwd=tmp_path).findings if f.rule == "DPM103"]

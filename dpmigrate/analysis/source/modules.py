@@ -130,6 +130,9 @@ class Modules:
         keys = [p for p in paths if p.endswith(".py")]
         self._libraries = _library_folders(keys)
         self._checkouts = _checkouts(keys, self._libraries)
+        zero_x = {"/".join([*folder, "per_sample_gradient_clip.py"]) for folder in self._libraries}
+        self.holds_zero_x = not zero_x.isdisjoint(keys)
+        """Whether the project has a copy or a fork of Opacus 0.x in it, whose engine is attached."""
         self._is_opacus = "setup.py" in keys and any(key.startswith("benchmarks/") for key in keys)
         for path in keys:
             parts = PurePosixPath(path).with_suffix("").parts
