@@ -98,6 +98,33 @@ for epoch in range(3):
             ),
         )
     ),
+    *(
+        Pair(
+            "DPM302",
+            f"loop-left-behind-the-step-{name}",
+            HEAD
+            + HOOKS
+            + f"""
+number, done = 0, False
+while {around}:
+    with BatchMemoryManager(data_loader=loader, max_physical_batch_size=8, optimizer=optimizer) as batches:
+        for x, y in batches:
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            number += 1
+            if {test}:
+                done = True
+                break
+""",
+            wrong,
+            right,
+        )
+        for name, around, test, wrong, right in (
+            ("with-a-flag-that-is-asked", "FACT", "number > 90", "number < 900", "not done"),
+            ("for-what-the-loop-around-asks", "number < 90", "FACT", "x.sum() > 90", "number >= 90"),
+        )
+    ),
     Pair(
         "DPM302",
         "asked-for-none",

@@ -147,13 +147,26 @@ def _ends_all(ip: Interpreter, iterated: cst.CSTNode, skip: Skip) -> bool:
 
     One that is left for a reason of its own (``if epoch == 9: break``) goes on where the inner one was left.
     """
-    if not ip.loops:
+    if not ip.loops or _ends_by_its_test(ip.loops[-1].loop.node, skip.node):
         return True
     body = getattr(ip.loops[-1].loop.node, "body", cst.IndentedBlock([])).body
     inner = [statement for statement in body if contains(statement, iterated)]
     tested = names_in(skip.node.test) if isinstance(skip.node, cst.If) else set()
     told = tested.union(*(name.split(".") for statement in inner for name in assigned_in(statement)))
     return any(_leaves(statement, told) for statement in body if not any(statement is one for one in inner))
+
+
+def _ends_by_its_test(around: cst.CSTNode, left_by: cst.CSTNode) -> bool:
+    """Whether the loop around asks what the inner one was left for, ``while not done``."""
+    if not isinstance(around, cst.While) or not isinstance(left_by, cst.If):
+        return False
+    asked, told = around.test, left_by.test
+    if not names_in(asked).isdisjoint(assigned_in(left_by)):
+        return True
+    if not (isinstance(asked, cst.Comparison) and isinstance(told, cst.Comparison)):
+        return False
+    ends = [(each.left, *(part.comparator for part in each.comparisons)) for each in (asked, told)]
+    return len(ends[0]) == len(ends[1]) and all(a.deep_equals(b) for a, b in zip(*ends, strict=True))
 
 
 def _leaves(statement: cst.CSTNode, told: Set[str]) -> bool:
