@@ -5,7 +5,7 @@
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``unrolling``, ``retried``, ``counting``   loops that are followed item by item, that try again, that count
 ``names``, ``attributes``, ``items``, ``assignment``   where values are read and written
-``calls``, ``functions``, ``classes``, ``decorated``, ``managers``   what is called
+``calls``, ``arguments``, ``functions``, ``classes``, ``decorated``, ``managers``   what is called
 ``holding``      which objects are parts of which
 ``choices``, ``fields``   values that the user of a program sets, or of a record
 ``naming``       what a program names an unknown
