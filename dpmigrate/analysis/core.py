@@ -136,6 +136,8 @@ class Interpreter:
         self.notes: dict[Slot[Any], Any] = {}
         """What handlers remember, each in the slots that it declares."""
         self.entry_paths: set[str] = set()
+        self.beside: frozenset[str] = frozenset()
+        """The modules (by key) from which no import leads to where a private run may be made."""
         self.steps = 0
         self.reserve = int(RESERVE * MAX_STEPS)
         """How much of the reserve is left."""

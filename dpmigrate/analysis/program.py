@@ -183,7 +183,13 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: FileTexts) -> lis
         if len(callers) > MAX_CALLERS:
             break
     leading = leading_to_makers(callers, imports, texts.text)
-    return components([*entries, *(k for k in callers if k in leading)], imports)
+    groups = components([*entries, *(k for k in callers if k in leading)], imports)
+    # A call of that name alone is no run where nothing that belongs to it has a word of Opacus.
+    return [
+        group._replace(beside=group.members - leading_to_makers(group.members, imports, texts.text))
+        for group in groups
+        if any(b"opacus" in texts.text(key) for key in group.members)
+    ]
 
 
 def analyse(
@@ -191,29 +197,27 @@ def analyse(
 ) -> Program:
     """Interpret each group of modules, as :func:`groups_of` found them, but for those that are ``known``."""
     with room_for_trees():
-        return Program(
-            modules, [known.get(group) or _part_or_failure(modules, group.entries) for group in groups]
-        )
+        return Program(modules, [known.get(group) or _part_or_failure(modules, group) for group in groups])
 
 
-def _part_or_failure(modules: Modules, entries: Sequence[str]) -> InterpretedPart:
+def _part_or_failure(modules: Modules, group: Group) -> InterpretedPart:
     """One component interpreted; without any run where the analysis itself fails in it."""
     try:
-        return _part(modules, entries)
+        return _part(modules, group)
     except Exception as error:
         failed = Interpreter(modules)
-        failed.failures = dict.fromkeys(entries, own_error(error))
+        failed.failures = dict.fromkeys(group.entries, own_error(error))
         return InterpretedPart(failed)
 
 
-def _part(modules: Modules, entries: Sequence[str]) -> InterpretedPart:
-    ip = _interpret(Interpreter(modules), entries)
+def _part(modules: Modules, group: Group) -> InterpretedPart:
+    ip = _interpret(Interpreter(modules), group)
     if switches := switches_of(ip):
-        ip = _interpret(_again(ip, switches), entries)
+        ip = _interpret(_again(ip, switches), group)
     if _mode_is_tested(ip):
         tested, again = ip.tested, _again(ip, ip.switches)
         again.tested = tested
-        ip = _interpret(again, entries)
+        ip = _interpret(again, group)
     _name_supposed_modes(ip)
     return InterpretedPart(ip)
 
@@ -256,8 +260,9 @@ def _module_name(key: str) -> str:
     return parts[-2] if parts[-1] == "__init__" and len(parts) > 1 else parts[-1]
 
 
-def _interpret(ip: Interpreter, entries: Sequence[str]) -> Interpreter:
-    modules = [info for info in map(ip.modules.get, entries) if info is not None]
+def _interpret(ip: Interpreter, group: Group) -> Interpreter:
+    ip.beside = group.beside
+    modules = [info for info in map(ip.modules.get, group.entries) if info is not None]
     infos = [info for main in _mains_first(modules) for info in (main, *main.written)]
     ip.entry_paths = {info.key for info in infos}
     for info in infos:

@@ -80,7 +80,8 @@ def test_it_is_told_whether_a_run_can_be_missing(
         ("# a trainer like that of opacus\n", False),
         ("from opacus.accountants.utils import get_noise_multiplier\n", False),
         ("from opacus import PrivacyEngine\n", True),
-        ("def f(e, m):\n    e.make_private(m)\n", True),
+        ("def f(e, m):\n    e.make_private(m)\n", False),
+        ("# of opacus\ndef f(e, m):\n    e.make_private(m)\n", True),
     ],
 )
 def test_what_leads_to_nothing_private_is_not_interpreted(
@@ -322,3 +323,47 @@ def test_every_heir_that_takes_part_in_training_is_looked_at(
     )
     result = api.scan(cwd=lay_out(tmp_path, train=HEAD + TRAINER + stepping))
     assert len([finding for finding in result.findings if finding.rule == "DPM109"]) == 9
+
+
+FRAMEWORK = "".join(f"def step_{i}(x):\n    return step_{i + 1}(x)\n" for i in range(12)) + "def init():\n"
+FRAMEWORK += (
+    "    for n in range(9):\n        a = [step_0(n), step_1(n), step_2(n), step_3(n)]\n    return a\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("framework", "given", "followed"),
+    [
+        ("", "", False),
+        ("", "len(sys.argv)", False),
+        ("", "model", True),
+        ("", "lambda: train(1)", True),
+        ("from opacus import PrivacyEngine\n", "", True),
+    ],
+)
+def test_a_framework_beside_the_runs_has_a_share_of_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framework: str, given: str, followed: bool
+) -> None:
+    """Where neither an import nor an argument leads from it to a run; what comes after is followed whole."""
+    monkeypatch.setattr(core, "MAX_STEPS", 1_600)
+    called = FRAMEWORK.replace("def init():", "def init(given=None):")
+    main = wrong().replace("torch.manual_seed(1)", "torch.manual_seed(1)\n    sys.path.append('')")
+    main = main.replace("    optimizer = torch", f"    framework.init({given})\n    optimizer = torch")
+    files = {
+        "main": "import sys, framework\n" + main + "\ntrain(torch.load('d'))\n",
+        "framework": framework + called,
+    }
+    result = api.scan(cwd=lay_out(tmp_path, **files))
+    assert [finding.rule for finding in result.findings if finding.severity != "info"] == ["DPM103"]
+    assert {finding.certainty for finding in result.findings} == ({"definite"} if followed else {"possible"})
+    assert [cut.path for cut in result.cut_short] == ([] if followed else ["main.py"])
+
+
+def test_a_name_that_begins_alike_is_no_call_that_makes_a_run(tmp_path: Path) -> None:
+    """Where no file has a word of Opacus, nothing is analysed: a package of 340 modules took a minute."""
+    files = {
+        "twin": "import tools\n\nclass Twin:\n    def make_private_obj(self):\n        return 1\n",
+        "tools": LONG,
+    }
+    assert api.scan(cwd=lay_out(tmp_path, **files)).files_analysed == 0
+    assert api.scan(cwd=lay_out(tmp_path, tools="import opacus\n" + LONG)).files_analysed == 2

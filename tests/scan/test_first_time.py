@@ -92,6 +92,22 @@ def test_a_loop_that_makes_it_once(tmp_path: Path, test: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("test", "once"),
+    [
+        ("message.current_round == 0", True),
+        ("private_wanted and message.current_round == 0", True),
+        ('message["server_round"] == 1', True),
+        ("message.current_round > 0", False),
+        ('message["loss"] > 1', False),
+    ],
+)
+def test_a_loop_that_is_told_the_round(tmp_path: Path, test: str, once: bool) -> None:
+    """A client asks a server in each turn, and makes it in the round of that number alone."""
+    rules = rules_of(tmp_path, ROUNDS, test, "message, private_wanted = receive(), number < 99")
+    assert ("DPM304" not in rules) is once
+
+
+@pytest.mark.parametrize(
     ("outer", "inner"), [("number < 99", "engine is None"), ("not private", "number < 99")]
 )
 def test_a_loop_that_makes_it_once_in_one_test_of_two(tmp_path: Path, outer: str, inner: str) -> None:

@@ -37,6 +37,7 @@ from dpmigrate.analysis.domain.values import (
 )
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.language import decorated
+from dpmigrate.analysis.language.beside import had_its_share, sharing
 from dpmigrate.analysis.language.choices import open_default
 from dpmigrate.analysis.language.classes import (
     external_base,
@@ -169,7 +170,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
                 return result
         receiver, info = _own_receiver(ip, fn, info, receiver)
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
-    if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted:
+    if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted or had_its_share(ip, fn):
         if active:
             ip.recursive[fn] = None
             again = CallInfo(info.node, [of(fn), *info.everything()])
@@ -181,7 +182,7 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
     if isinstance(receiver, Obj) and isinstance(receiver.data, Class):
         ip.entered_of.add((fn.key, receiver.data.key))
     ip.callees.setdefault(info.node, {})[fn] = None
-    with ip.inside(info.node):
+    with ip.inside(info.node), sharing(ip, fn, info, receiver):
         owner: Hashable = ("frame", fn.key, ip.context)
         frame = Frame(
             owner,

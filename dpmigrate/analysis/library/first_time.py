@@ -16,6 +16,8 @@ from dpmigrate.analysis.ledger.circumstances import Turn
 from dpmigrate.analysis.source.tree import assigned_in, every
 
 _ROUND = re.compile(r"round|rnd|epoch|iteration", re.IGNORECASE)
+_ROUND_OF_ALL = re.compile(r"round|rnd", re.IGNORECASE)
+"""Of these a message, or a state, has the number that no loop counts anew."""
 _MISSING = ("None", "False")
 _MOVES = ("to", "cuda", "cpu", "train", "eval", "float", "double")
 """Methods of a model that return the model."""
@@ -59,6 +61,22 @@ def _held_to_a_number(test: cst.BaseExpression) -> cst.BaseExpression | None:
     return test.left if one else None
 
 
+def _is_told_one_round(test: cst.BaseExpression) -> bool:
+    """Whether a test holds in one round, whose number is a part of something: ``message.round == 0``."""
+    return any(
+        (isinstance(number, cst.Attribute) and _ROUND_OF_ALL.search(number.attr.value) is not None)
+        or (isinstance(number, cst.Subscript) and any(map(_names_the_round, number.slice)))
+        for number in map(_held_to_a_number, _conjuncts(test))
+    )
+
+
+def _names_the_round(element: cst.SubscriptElement) -> bool:
+    match element.slice:
+        case cst.Index(cst.SimpleString(text)):
+            return _ROUND_OF_ALL.search(text) is not None
+    return False
+
+
 def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
     """The loops around a place that come to it in one of their turns alone."""
     once: set[Turn] = set()
@@ -68,6 +86,7 @@ def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
             tests.append((frame, around))
         elif isinstance(around, (cst.For, cst.While)) and any(
             _holds_in_one_turn(branch.test, around)
+            or _is_told_one_round(branch.test)
             or any(
                 _is_missing_once(where, branch, asked, frame) and not _taken_away(around, branch, asked)
                 for asked in _asked_for(branch.test)

@@ -15,6 +15,7 @@ from dpmigrate.analysis.domain.atoms import Const, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Value, join_all, of
 from dpmigrate.analysis.frames import ExhaustedError, Frame
 from dpmigrate.analysis.guards import ALWAYS, Guard, entered
+from dpmigrate.analysis.language.beside import left_something_out, root_entered
 from dpmigrate.analysis.language.classes import external_base, external_names, is_enum, is_record
 from dpmigrate.analysis.language.functions import enter_function, instantiate
 from dpmigrate.analysis.library.filled_in import set_from_outside
@@ -90,6 +91,7 @@ def enter_root(
     name = f"{key}:{entry}" if entry else key
     ip.steps, ip.exhausted = 0, False
     ip.allowed = core.MAX_STEPS + ip.reserve
+    root_entered(ip)
     ip.met.clear()
     ip.store.set("<global>", "seed", seed or MODULE_SEEDS.of(ip).get(key) or _unseen_seed(ip, entry))
     try:
@@ -102,12 +104,12 @@ def enter_root(
         ip.too_deep.append(key)
     ip.store.recall()
     ip.reserve -= min(ip.reserve, max(0, ip.steps - core.MAX_STEPS))
-    if ip.exhausted:
+    if ip.exhausted or left_something_out(ip):
         # What was not followed may have done anything to the runs that this root has to do with.
         for run in ip.met:
             run.cut_short = True
     # Once the budget of the whole is used up every root is cut short: the first one tells.
-    if ip.exhausted and (ip.steps > ip.allowed or not ip.spent):
+    if left_something_out(ip) or (ip.exhausted and (ip.steps > ip.allowed or not ip.spent)):
         ip.roots_exhausted.append(name)
     ip.spent = ip.spent or ip.total > core.MAX_TOTAL
 

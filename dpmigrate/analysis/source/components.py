@@ -59,6 +59,8 @@ class Group(NamedTuple):
     """Where an analysis begins."""
     members: frozenset[str]
     """The entries, and everything that they import."""
+    beside: frozenset[str] = frozenset()
+    """The members from which no import leads to where a private run may be made."""
 
     @property
     def size(self) -> int:
