@@ -108,6 +108,27 @@ def test_a_loop_that_is_told_the_round(tmp_path: Path, test: str, once: bool) ->
 
 
 @pytest.mark.parametrize(
+    ("test", "certainty"),
+    [
+        ("message.stage", "possible"),
+        ("wanted(number)", "possible"),
+        ("number in message.chosen", "possible"),
+        ('message["loss"] is None', "possible"),
+        ("number % 5 == 0", "definite"),
+        ("number % every == 0", "definite"),
+        ("number > 3", "definite"),
+        ("options.private", "definite"),
+    ],
+)
+def test_a_loop_that_makes_it_where_a_test_picks_turns(tmp_path: Path, test: str, certainty: str) -> None:
+    """What a turn gets may pass the test once; what hangs on the number, or on no turn, passes it again."""
+    text = ROUNDS.replace("TEST", test).replace("BEFORE", "message = receive()")
+    (tmp_path / "train.py").write_text(text)
+    findings = api.scan(["."], cwd=tmp_path).findings
+    assert [finding.certainty for finding in findings if finding.rule == "DPM304"] == [certainty]
+
+
+@pytest.mark.parametrize(
     ("outer", "inner"), [("number < 99", "engine is None"), ("not private", "number < 99")]
 )
 def test_a_loop_that_makes_it_once_in_one_test_of_two(tmp_path: Path, outer: str, inner: str) -> None:

@@ -53,6 +53,8 @@ def _engine_of_each_turn(s: Subject) -> Tri:
     loads = [e for e in run.happened(WeightsLoaded) if e.changing and own[0] in e.loops]
     if loads and all(e.guard for e in loads):
         return s.unsure("the weights are loaded under a condition")
+    if _in_some_turns(run, own[0]):
+        return s.unsure("it comes to that call only in turns that a test picks, which may be one")
     return s.unsure(_HOOKED) if _meets_its_own_hooks(run, own[0]) else True
 
 
@@ -103,6 +105,31 @@ def _in_one_turn_alone(run: PrivateRun, turn: Turn) -> bool:
         )
         for way in run.ways
     )
+
+
+_ORDERS = frozenset(["LessThan", "LessThanEqual", "GreaterThan", "GreaterThanEqual"])
+"""Tests that hold from one turn on, or up to one."""
+
+
+def _in_some_turns(run: PrivateRun, turn: Turn) -> bool:
+    """Whether a test of something that each turn gets anew leads to the call, and may well hold once.
+
+    ``number % 5 == 0`` and ``number > 3`` hold again.
+    """
+    nodes = list(every(turn.loop.node))
+    recurring = [node for node in nodes if isinstance(node, cst.BinaryOperation | cst.Comparison)]
+    again = {id(node) for node in recurring if any(isinstance(x, cst.Modulo) for x in every(node))}
+    within = {id(node) for node in nodes} - again
+    return all(
+        any(x.test[0] not in _ORDERS and _of_a_turn(x.symbol, within) for x in way) for way in run.ways
+    )
+
+
+def _of_a_turn(symbol: object, within: set[int]) -> bool:
+    """Whether something unknown, or an outcome that no assumption says, is that of nodes of a loop."""
+    while isinstance(symbol, tuple) and symbol and isinstance(symbol[0], tuple):
+        symbol = symbol[0]
+    return isinstance(symbol, tuple) and symbol[:1] in (("node",), ("doubt",)) and _made_of(symbol, within)
 
 
 def _made_of(symbol: object, nodes: set[int]) -> bool:
