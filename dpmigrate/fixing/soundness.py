@@ -159,7 +159,11 @@ def _of_run(facts: Facts, run: PrivateRun) -> str | None:
     if any(e.loss != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
     if not backwards:
-        return "no backward pass would be left that can be seen"
+        return (
+            "no backward pass by its own criterion would be left: where one criterion serves several private "
+            "models, give each make_private another one (criterion=), and let the third object that it "
+            "returns make the losses of its model"
+        )
     if any(e.through for e in backwards):
         return (
             "the wrapped criterion would change the gradients of another model, which a loss goes through: "

@@ -106,6 +106,10 @@ LOOPED = {
     "dicts": ('kept.append({"net": net, "opt": opt, "data": data})', f"for c in kept:\n    {BY_KEY}"),
     "records": ("kept.append(Client(net=net, opt=opt, data=data))", f"for c in kept:\n    {BY_FIELD}"),
     "by number": ("kept[seed] = (net, opt, data)", f"for c in kept.values():\n    {BY_NUMBER}"),
+    "parallel lists": (
+        "kept.append(net), opts.append(opt), parts.append(data)",
+        f"for i, (net, opt, data) in enumerate(zip(kept, opts, parts)):\n    {PLAIN}",
+    ),
     "at once": (
         f"kept.append((net, opt, data))\n    {PLAIN}",
         f"for net, opt, data in kept:\n    {PLAIN}",
@@ -119,11 +123,31 @@ def program(out: str, used: str) -> str:
 
 def looped(kept: str, used: str) -> str:
     begun = "kept = {}" if "kept[" in kept else "kept = []"
+    begun += "\nopts, parts = [], []" if "opts" in kept else ""
     made = WITHIN.replace("kept = {}", begun).replace("{out}", kept)
     return HEAD + CRITERION + made + used + "\n"
 
 
+def taken_into(targets: str, first: str, kept: str, used: str) -> str:
+    """The result of each call in members of an object, or in dicts by a key."""
+    taken = looped(kept, used).replace("net, opt, data = Priv", f"{first}{targets} = Priv")
+    taken = taken.replace("for seed in range(2):", "for seed, name in enumerate(names):")
+    return taken.replace("\nkept = []", '\nnames = ["a", "b"]\nnets, opts, parts = {}, {}, {}\nkept = []')
+
+
 PROGRAMS = {
+    "members": taken_into(
+        "c.net, c.opt, c.data",
+        "c = Client(1, 2, 3)\n    ",
+        "kept.append(c)",
+        f"for c in kept:\n    {BY_FIELD}",
+    ),
+    "entries": taken_into(
+        "nets[name], opts[name], parts[name]",
+        "",
+        "pass",
+        "for n in names:\n    train(nets[n], opts[n], parts[n], criterion)",
+    ),
     **{name: program(*parts) for name, parts in RIGHT.items()},
     **{f"looped, {name}": looped(*parts) for name, parts in LOOPED.items()},
 }
@@ -147,6 +171,11 @@ def test_each_has_its_own_criterion(folder: Make, how: str, tmp_path: Path) -> N
 
 
 LEFT = {
+    "another key": (
+        TUPLE,
+        "nets, opts, parts = {}, {}, {}\nfor i in range(2):\n    nets[i], opts[i], parts[i] = make(i)\n"
+        "for i in range(2):\n    train(nets[i], opts[1 - i], parts[i], criterion)",
+    ),
     "taken whole": (TUPLE, "kept = [make(i) for i in range(2)]\nfor c in kept:\n    train(*c, criterion)"),
     "what else is in it": (
         TUPLE,

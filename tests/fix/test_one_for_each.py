@@ -130,3 +130,14 @@ def test_an_object_that_is_filled_once_keeps_its_criterion(folder: Make, used: s
     body = upgraded(folder, TRAINER + "\n" + used)
     assert "self.net, self.opt, self.criterion, self.loader = engine" in body
     assert "self.loss_fn" not in body
+
+
+def test_a_cached_property_fills_its_object_once(folder: Make) -> None:
+    made = TRAINER.replace("    def setup(self, seed):", "    @cached_property\n    def private(self):")
+    made = made.replace("        self.net, self.opt, self.loader = engine", "        return engine")
+    made = made.replace("[seed]", "[1, 2]").replace("for x, y in self.loader", "for x, y in loader")
+    made = made.replace("def fit(self):", "def fit(self):\n        net, opt, loader = self.private")
+    made = made.replace("self.opt.zero_grad", "opt.zero_grad").replace("self.opt.step", "opt.step")
+    made = made.replace("self.net(x)", "net(x)").replace("(self.net, self.opt, losses)", "(net, opt, losses)")
+    body = upgraded(folder, "from functools import cached_property\n" + made + "\nTrainer().fit()\n")
+    assert "net, opt, self.criterion, loader = self.private" in body

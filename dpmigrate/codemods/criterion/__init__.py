@@ -12,4 +12,5 @@
 ``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by
 ``one_for_each`` where a loop makes several
 ``among_others`` where they are collected, each with its criterion
+``in_parallel``, ``by_holder``   where models, optimizers and criteria have a collection, or a member, each
 """

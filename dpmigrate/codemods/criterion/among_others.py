@@ -12,6 +12,8 @@ from functools import partial
 
 import libcst as cst
 
+from dpmigrate.codemods.criterion.by_holder import kept_by_holder
+from dpmigrate.codemods.criterion.in_parallel import Parallel
 from dpmigrate.codemods.criterion.one_for_each import refuse_last_of_many
 from dpmigrate.codemods.criterion.wrapping import Wrapping
 from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
@@ -54,8 +56,15 @@ def kept_among_others(
     bundles = [
         b for b in _bundles(facts, scope) if call in _made_by(facts, b) and container_of(facts, b) is not None
     ]
-    if len(bundles) != 1 or wrapping.upgrade.mixed:
+    if len(bundles) > 1 or wrapping.upgrade.mixed:
         return None
+    if not bundles:
+        try:
+            return _beside_each(wrapping, name, scope, taken_at, wanted_in)
+        except Withheld:
+            if refused is None:
+                return None
+            raise
     bundle = bundles[0]
     size = len(bundle.elements) if isinstance(bundle, cst.Tuple) else 0
     try:
@@ -75,6 +84,32 @@ def kept_among_others(
         refuse_last_of_many(facts, call, takers, uses_in(wrapping, [taking], wanted_in))
     edits = _grown(facts, bundle, name, collected, uses)
     return Among(edits, [scope, *scopes] if own else scopes)
+
+
+def _beside_each(
+    wrapping: Wrapping, name: str, scope: Scope, taken_at: Sequence[cst.CSTNode], wanted_in: Scope
+) -> Among | None:
+    """Let the criteria have a collection, or a member, beside that of the optimizers; None: there is none.
+
+    Raises `Withheld`.
+    """
+    needing: list[cst.CSTNode] = [
+        *(site.call for site in wrapping.sites),
+        *calls_leading_to(wrapping.facts, wanted_in),
+    ]
+    parallel = Parallel.of(wrapping, name, scope, needing)
+    if parallel is not None:
+        edits, covered = parallel.kept().edits, parallel.covered
+    elif (held := kept_by_holder(wrapping, name, scope, needing)) is not None:
+        edits, covered = held
+    else:
+        return None
+    if not covered:
+        return None
+    rest = [use for use in uses_in(wrapping, [scope], wanted_in) if use not in covered]
+    refuse_last_of_many(wrapping.facts, wrapping.upgrade.call, taken_at, rest)
+    sources = dict.fromkeys(wrapping.facts.scope(use) for use in covered)
+    return Among(edits, [*sources, *([scope] if rest else [])])
 
 
 def uses_in(wrapping: Wrapping, scopes: Iterable[Scope], wanted_in: Scope) -> list[cst.CSTNode]:

@@ -99,6 +99,11 @@ def _texts(facts: Facts, target: cst.CSTNode) -> Iterator[str]:
 
 def _last_before(facts: Facts, takers: list[cst.CSTNode], use: cst.CSTNode) -> cst.CSTNode:
     """What took private objects last before a use; where none did, in the turn before."""
+    for comprehension in facts.above(use):
+        if isinstance(comprehension, (cst.BaseSimpleComp, cst.DictComp)):
+            clauses = facts.inside(comprehension, cst.CompFor)
+            if (inside := next((t for t in takers if _holder(facts, t) in clauses), None)) is not None:
+                return inside
     before = [t for t in takers if facts.is_before(t, use) or t in facts.below(use)]
     return before[-1] if before else takers[-1]
 
@@ -125,7 +130,8 @@ def _is_of(
 ) -> bool:
     """Whether an expression is, or is read out of, what was bound beside a criterion, and not anew since."""
     if facts.code(node).strip() in beside:
-        return not (isinstance(node, cst.Name) and _bound_since(facts, node, use, taker))
+        root = next((n for n in facts.inside(node, cst.Name)), None)
+        return root is None or not _bound_since(facts, root, use, taker)
     if isinstance(node, (cst.Attribute, cst.Subscript)):
         return _is_of(facts, node.value, use, taker, beside, depth)
     if isinstance(node, (cst.Tuple, cst.List, cst.Dict)):
@@ -205,19 +211,26 @@ def refuse_member_of_another(facts: Facts, made_by: cst.Call, name: str, uses: I
                 )
 
 
-def refilled(facts: Facts, node: cst.CSTNode, depth: int = MAX_CALLS) -> bool:
+def refilled(
+    facts: Facts, node: cst.CSTNode, homes: Collection[cst.CSTNode] = (), depth: int = MAX_CALLS
+) -> bool:
     """Whether the method around a node is called again and again for one object.
 
     ``for f in folds: t.setup(f)`` does so; ``for c in clients: c.setup()`` calls it for another in each turn.
+    ``homes`` are where a member of it is made: a loop around the node and not around those is one as well.
     """
+    around_homes = {n for home in homes for n in facts.above(home)}
+    if homes and any(loop not in around_homes for loop in _repeating(facts, node)):
+        return True
     for call, _ in facts.callers.get(facts.scope(node), ()) if depth else ():
-        if not isinstance(call, cst.Call) or not facts.gives_back(call):
+        if not facts.gives_back(call):
             return True
-        owner = call.func.value if isinstance(call.func, cst.Attribute) else None
+        reached = call.func if isinstance(call, cst.Call) else call  # A property is reached without a call.
+        owner = reached.value if isinstance(reached, cst.Attribute) else None
         root = next((n.value for n in facts.inside(owner, cst.Name)), "") if owner is not None else ""
         if owner is not None and any(not _binds(facts, loop, root) for loop in _repeating(facts, call)):
             return True
-        if root == "self" and refilled(facts, call, depth - 1):
+        if root == "self" and refilled(facts, call, (), depth - 1):
             return True
     return False
 

@@ -56,7 +56,9 @@ def own_object(wrapping: Wrapping) -> Wrapped:
         edits.extend(name_result(wrapping, held, Routes(facts)))
         return Wrapped(edits, kept.losses, held)
     once = (*kept.homes, *kept.constructors) if line is None and not member else ()
-    again = repeats(facts, upgrade.call, once) if once else member and refilled(facts, upgrade.call)
+    again = (
+        repeats(facts, upgrade.call, once) if once else member and refilled(facts, upgrade.call, kept.homes)
+    )
     if not name or upgrade.apart or again:
         return rebuilt(wrapping, kept)
     assert kept_in is not None

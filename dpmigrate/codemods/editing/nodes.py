@@ -84,6 +84,20 @@ def _with_comment_of(comma: cst.Comma, end: cst.BaseParenthesizableWhitespace) -
     return comma.with_changes(whitespace_after=space.with_changes(first_line=end.first_line))
 
 
+def with_argument_after(place: int, value: str) -> Callable[[cst.Call], cst.Call]:
+    """A change that puts one positional argument behind the first ``place`` of a call."""
+
+    def change(call: cst.Call) -> cst.Call:
+        args = list(call.args)
+        before = args[place - 1]
+        comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        args[place - 1] = before.with_changes(comma=comma)
+        args.insert(place, cst.Arg(cst.parse_expression(value), comma=before.comma))
+        return call.with_changes(args=args)
+
+    return change
+
+
 def remove_argument(call: cst.Call, *keywords: str) -> cst.Call:
     """The call without some keyword arguments."""
     args = list(call.args)

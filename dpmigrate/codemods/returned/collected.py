@@ -101,13 +101,13 @@ class Collected:
 
     def _variable(self, text: str, scope: Scope, depth: int) -> None:
         """Follow a collection in a variable or member. Raises `Withheld`."""
-        for node in _occurrences(self.facts, text, scope):
+        for node in occurrences(self.facts, text, scope):
             self._read(node, depth)
 
     def _read(self, node: cst.BaseExpression, depth: int = _DEPTH) -> None:
         """Follow one place where a collection is. Raises `Withheld`."""
         facts, around = self.facts, self.facts.parent(node)
-        bound = _bound_to(facts, node)
+        bound = bound_to(facts, node)
         if bound is not None:
             if not self._begins(bound):
                 raise self._by_hand(node, "see to what else is put into it")
@@ -287,7 +287,7 @@ def container_of(facts: Facts, node: cst.BaseExpression) -> cst.BaseExpression |
     return listed if isinstance(listed, cst.List) else None
 
 
-def _bound_to(facts: Facts, node: cst.BaseExpression) -> cst.BaseExpression | None:
+def bound_to(facts: Facts, node: cst.BaseExpression) -> cst.BaseExpression | None:
     """What a variable is bound to at a place; None where it is not bound there, but read."""
     around = facts.parent(node)
     home = facts.parent(around) if isinstance(around, cst.AssignTarget) else around
@@ -306,7 +306,7 @@ def _bound_to(facts: Facts, node: cst.BaseExpression) -> cst.BaseExpression | No
     return values.elements[places[0]].value if len(targets.elements) == len(values.elements) else None
 
 
-def _occurrences(facts: Facts, text: str, scope: Scope) -> Iterator[cst.Name | cst.Attribute]:
+def occurrences(facts: Facts, text: str, scope: Scope) -> Iterator[cst.Name | cst.Attribute]:
     """Wherever a variable of a scope, or a member, is bound or read."""
     if text.isidentifier():
         for name in facts.inside(scope, cst.Name):

@@ -142,7 +142,7 @@ class Record:
             if not text:
                 raise Withheld(
                     f"{name}, the wrapped criterion, comes back in this {self.kind}: keep that in a "
-                    "variable, and make the losses by what it holds",
+                    f"variable, and make the losses by {self.reading.format('it', name)}",
                     where,
                     call,
                 )

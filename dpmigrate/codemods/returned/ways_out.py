@@ -192,7 +192,8 @@ def _out_by_element(
             continue
         elif not spread_into(routes, [c for c, _ in calls], call, name, place):
             raise Withheld(
-                f"{name}, the wrapped criterion, comes back here beside the others: take one value more",
+                f"{name}, the wrapped criterion, comes back here as value {place + 1} of {count + 1}: take "
+                f"one value more, and let {name} make the losses of the model that came with it",
                 where,
                 call,
             )
@@ -319,7 +320,7 @@ def _read_by_key(routes: Routes, name: str, value: cst.Dict, calls: Sequence[cst
             instead = f"give what is called here a parameter {name}, and return {key}: {name} in the dict"
             raise Withheld(
                 f"{name}, the wrapped criterion, comes back in this dict: "
-                f"{instead if spread else 'keep the dict in a variable, and read it'}",
+                f"{instead if spread else f'keep the dict in a variable, and read its entry {key}'}",
                 module,
                 call,
             )
