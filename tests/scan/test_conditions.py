@@ -22,6 +22,17 @@ TABLE = {{"mode": "ghost", "none": None}}
 class Trainer:
     pass
 
+class Sized:
+    def __len__(self):
+        return 0
+
+class Answering:
+    def __bool__(self):
+        return False
+
+class Heir(Sized, Trainer):
+    pass
+
 class Mode(Enum):
     GHOST = "ghost"
     HOOKS = "hooks"
@@ -38,6 +49,11 @@ def main(model, optimizer, loader, option, other, count):
 class Mode(Enum):
     GHOST = "ghost"
     HOOKS = "hooks"
+
+
+class Sized:
+    def __len__(self) -> int:
+        return 0
 
 
 GHOST, HOOKS, OPEN = {"ghost"}, {"hooks"}, {"ghost", "hooks"}
@@ -143,6 +159,18 @@ TESTS = {
     "'x' in ['x', option]": OPEN,
     "'mode' in {**TABLE, 'x': option}": GHOST,
     "1 in TABLE": OPEN,
+    "'mode' in TABLE.keys()": GHOST,
+    "'nodes' in TABLE.keys()": HOOKS,
+    "'x' in option.keys()": OPEN,
+    "'x' in {option: 1}": OPEN,
+    "'x' not in {option: 1}": OPEN,
+    "'x' in {'y': 1}": HOOKS,
+    # What a class says of the truth of its objects.
+    "Trainer()": GHOST,
+    "Sized()": OPEN,
+    "Answering()": OPEN,
+    "Heir()": OPEN,
+    "not Heir()": OPEN,
     # Kinds.
     "isinstance('a', str)": GHOST,
     "isinstance('a', (int, float))": HOOKS,
@@ -304,6 +332,9 @@ def test_nothing_is_told_that_python_does_not_do(test: str) -> None:
                         "NAMES": ["ghost", "hooks"],
                         "TABLE": {"mode": "ghost", "none": None},
                         "Trainer": type("Trainer", (), {}),
+                        "Sized": Sized,
+                        "Answering": type("Answering", (), {"__bool__": lambda self: False}),
+                        "Heir": type("Heir", (Sized,), {}),
                         "main": print,
                         "Enum": Enum,
                         "Mode": Mode,
