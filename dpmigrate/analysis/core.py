@@ -137,7 +137,7 @@ class Interpreter:
         """What handlers remember, each in the slots that it declares."""
         self.entry_paths: set[str] = set()
         self.beside: frozenset[str] = frozenset()
-        """The modules (by key) from which no import leads to where a private run may be made."""
+        """The modules (by key) that have to do with no private run, see ``Group.beside``."""
         self.steps = 0
         self.reserve = int(RESERVE * MAX_STEPS)
         """How much of the reserve is left."""

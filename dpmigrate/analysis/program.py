@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -186,10 +186,18 @@ def groups_of(modules: Modules, telling: Sequence[str], texts: FileTexts) -> lis
     groups = components([*entries, *(k for k in callers if k in leading)], imports)
     # A call of that name alone is no run where nothing that belongs to it has a word of Opacus.
     return [
-        group._replace(beside=group.members - leading_to_makers(group.members, imports, texts.text))
+        group._replace(beside=_beside(group.members, imports, texts))
         for group in groups
         if any(b"opacus" in texts.text(key) for key in group.members)
     ]
+
+
+def _beside(
+    members: frozenset[str], imports: Callable[[str], frozenset[str]], texts: FileTexts
+) -> frozenset[str]:
+    """The members from which no import leads to where a run may be made, and that make nothing of torch."""
+    leading = leading_to_makers(members, imports, texts.text)
+    return frozenset(key for key in members - leading if b"torch" not in texts.text(key))
 
 
 def analyse(

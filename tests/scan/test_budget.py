@@ -339,6 +339,7 @@ FRAMEWORK += (
         ("", "model", True),
         ("", "lambda: train(1)", True),
         ("from opacus import PrivacyEngine\n", "", True),
+        ("import torch\n", "", True),
     ],
 )
 def test_a_framework_beside_the_runs_has_a_share_of_the_budget(

@@ -1,8 +1,9 @@
 """Calls of code beside the private runs: each has a share of what is left of the budget, and no more.
 
 A framework in the project's own tree (a launcher, a transport, a tracker) would use it all up before the
-training that it is there for is come to. No import leads from there to where a run may be made, and nothing
-that one is made of goes in, so that what is not followed there counts as a package's code does. It is said.
+training that it is there for is come to. No import leads from there to where a run may be made, it makes
+nothing of torch, and nothing that a run is made of goes in: what is not followed there counts as a package's
+code does. It is said all the same.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Group(NamedTuple):
     members: frozenset[str]
     """The entries, and everything that they import."""
     beside: frozenset[str] = frozenset()
-    """The members from which no import leads to where a private run may be made."""
+    """The members that do not speak of torch, and from which no import leads to where a run may be made."""
 
     @property
     def size(self) -> int:
