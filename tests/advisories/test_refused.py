@@ -68,3 +68,47 @@ def test_certainty(
     (tmp_path / "train.py").write_text(text, encoding="utf-8")
     findings = api.scan(["."], cwd=tmp_path, select=[rule], opacus=opacus or None).findings
     assert [f.certainty for f in findings] == [certainty]
+
+
+FIXED = """\
+import sys
+import torch
+from torch import nn
+from opacus import PrivacyEngine
+from opacus.validators import ModuleValidator
+from torch.utils.data import DataLoader, TensorDataset
+
+loader = DataLoader(TensorDataset(torch.randn(64, 8), torch.randint(0, 2, (64,))), batch_size=8)
+for seed in range(3):
+    net = nn.Sequential(nn.Linear(8, 2))
+    {before}
+    {after}
+    private, optimizer, batches = PrivacyEngine().make_private(
+        module=net, optimizer=optimizer, data_loader=loader, noise_multiplier=1.0, max_grad_norm=1.0)
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(private(x), y).backward()
+        optimizer.step()
+"""
+_SGD = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)"
+_FIX = "net = ModuleValidator.fix(net)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "certainty"),
+    [
+        (_SGD, "pass", "definite"),
+        (_FIX, _SGD, "definite"),
+        (_SGD, _FIX, "possible"),
+        (_SGD, f"if not ModuleValidator.is_valid(net): {_FIX}", "possible"),
+        (_SGD, f"{_FIX}; {_SGD}", "definite"),
+        (_SGD, "other = ModuleValidator.fix(nn.Linear(8, 2))", "definite"),
+    ],
+)
+def test_an_optimizer_that_is_older_than_the_copy_of_its_model(
+    tmp_path: Path, before: str, after: str, certainty: str
+) -> None:
+    """make_private compares their parameters and raises: nothing is trained without privacy then."""
+    (tmp_path / "train.py").write_text(FIXED.format(before=before, after=after), encoding="utf-8")
+    findings = api.scan(["."], cwd=tmp_path, select=["DPM301"]).findings
+    assert [f.certainty for f in findings] == [certainty]

@@ -13,6 +13,7 @@ from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import Event, PrivateRun, Unpack
 from dpmigrate.analysis.ledger.gradients import UsedAsTensor
 from dpmigrate.analysis.ledger.models import BatchNormRefused, ChangedInPlace, OrdinaryOptimizer
+from dpmigrate.analysis.ledger.optimizing import OptimizerOfBefore
 from dpmigrate.analysis.source.tree import every
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
@@ -150,6 +151,10 @@ def why_refused(s: Subject) -> str:
             return f"`{run.call}` raises, since its {name} is None"
     if any(run.happened(BatchNormRefused)):
         return f"`{run.call}` may refuse a BatchNorm of the model"
+    if any(run.happened(OptimizerOfBefore)):
+        return (
+            f"`{run.call}` raises where the optimizer is older than the copy that ModuleValidator.fix makes"
+        )
     in_place = any(run.happened(ChangedInPlace)) and not isinstance(s.event, ChangedInPlace)
     if in_place and s.versions.declared & NO_CHANGE_IN_PLACE:
         return "since Opacus 1.5.4 the model may raise, which changes outputs in place"

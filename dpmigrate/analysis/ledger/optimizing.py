@@ -18,6 +18,11 @@ class NormChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizerOfBefore(Event):
+    """The run's optimizer has the parameters that its model had before Opacus's validator copied that."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainableSet(Event):
     """Parameters of the private model are unfrozen, or frozen, after the run is made."""
 

@@ -11,6 +11,7 @@ from dpmigrate.analysis.library.torch.batch_norm import MADE_VALID
 from dpmigrate.analysis.library.torch.data import POISSON
 from dpmigrate.analysis.library.torch.distributed import train_together
 from dpmigrate.analysis.library.torch.optimizers import ERRORS, VALID, VALIDATED
+from dpmigrate.analysis.library.torch.structure import MODELS, OF_BEFORE
 from dpmigrate.analysis.library.torch.trainable import frozen_so_far
 from dpmigrate.analysis.registry import CallInfo, function
 
@@ -31,9 +32,15 @@ def _validated(ip: Interpreter, info: CallInfo) -> Value:
 
 @function("opacus.ModuleValidator.fix", "opacus.validators.ModuleValidator.fix")
 def _validator_fix(ip: Interpreter, info: CallInfo) -> Value:
-    """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays."""
+    """A copy in which every BatchNorm that is trained by now is another norm; what is frozen stays.
+
+    The optimizers that there are keep the parameters of the model that it is a copy of.
+    """
     given = info.argument(0, "module")
     frozen = frozen_so_far(ip)
+    for optimizer, models in MODELS.of(ip).items():
+        if not models.isdisjoint(given.atoms):
+            ip.store.set(optimizer, OF_BEFORE, const(True))
     MADE_VALID.of(ip).update(a for a in given.atoms if a not in frozen)
     return given
 

@@ -12,17 +12,19 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, Length, Obj, Unknown
 from dpmigrate.analysis.domain.values import NOTHING, Class, Entry, Value
+from dpmigrate.analysis.guards import together
 from dpmigrate.analysis.language.classes import external_names, find_member
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import DeltaGiven, EpsilonAsked, ReductionGiven
 from dpmigrate.analysis.ledger.events import SeededBefore
-from dpmigrate.analysis.ledger.optimizing import AccountantAsked
+from dpmigrate.analysis.ledger.optimizing import AccountantAsked, OptimizerOfBefore
 from dpmigrate.analysis.ledger.sampling import SamplerGiven, SamplerKind, UnknownKeyword
 from dpmigrate.analysis.library.opacus.patches import tell_of_patches
 from dpmigrate.analysis.library.records import datasets_given
 from dpmigrate.analysis.library.rounds import tell_of_rounds
 from dpmigrate.analysis.library.torch.data import BALANCING, COLUMNS
 from dpmigrate.analysis.library.torch.distributed import tell_of_processes
+from dpmigrate.analysis.library.torch.structure import OF_BEFORE
 from dpmigrate.analysis.library.trained_before import tell_of_training_before
 from dpmigrate.analysis.registry import CallInfo
 from dpmigrate.analysis.source.tree import keyword_node
@@ -79,6 +81,7 @@ def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
     _keywords(ip, run, info)
     _reductions(ip, run, info)
     _samplers(ip, run)
+    _parameters_of_before(ip, run, info)
     tell_of_patches(ip, run, info.node)
     tell_of_rounds(ip, run)
     if run not in ip.remade:
@@ -109,6 +112,14 @@ def _reductions(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
         held = ip.read(e.atom, "reduction") if isinstance(e.atom, Obj) else None
         if held is not None and isinstance(held.only, Const):
             ip.happen(run, ReductionGiven(ip.at(info.node, e.guard), str(held.only.value)))
+
+
+def _parameters_of_before(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
+    """Record where the optimizer is older than the copy that the validator made of the model."""
+    for e in run.argument("optimizer").entries:
+        held = ip.read(e.atom, OF_BEFORE) if isinstance(e.atom, Obj) else None
+        for way in held.entries if held is not None else ():
+            ip.happen(run, OptimizerOfBefore(ip.at(info.node, together(e.guard, way.guard))))
 
 
 def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:

@@ -16,7 +16,7 @@ from dpmigrate.analysis.library.gradients import runs_of_raw
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.torch.parameters import models_in, parameters_in
 from dpmigrate.analysis.library.torch.stepping import plain_step
-from dpmigrate.analysis.library.torch.structure import IN_PART, MODELS
+from dpmigrate.analysis.library.torch.structure import IN_PART, MODELS, OF_BEFORE
 from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, method, prefix
 from dpmigrate.analysis.training import TrainingRun
@@ -32,6 +32,7 @@ def _make_optimizer(ip: Interpreter, info: CallInfo) -> Value:
     if ".lr_scheduler." in info.name or "schedule" in info.name:
         return ip.unknown(info.node, "a scheduler")
     made = ip.new("optimizer", info.node, info.name)
+    ip.store.set(made, OF_BEFORE, NOTHING)
     _trains(ip, made, info.argument(0, "params"))
     return of(made)
 

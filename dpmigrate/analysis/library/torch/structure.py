@@ -23,6 +23,9 @@ MODELS: Slot[dict[Atom, set[Atom]]] = Slot(dict)
 IN_PART: Slot[dict[Atom, set[Atom]]] = Slot(dict)
 """Those of them of which it holds a part."""
 
+OF_BEFORE = "<of before>"
+"""Whether the parameters that an optimizer holds are those of before its model was copied."""
+
 
 def forward_of(ip: Interpreter, model: Atom | None) -> Function | None:
     """The ``forward`` that a module's class of the project gives it; None for none, and for several."""
