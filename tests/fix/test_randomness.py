@@ -79,9 +79,11 @@ def test_a_seed_by_expression(folder: Make) -> None:
     assert "    generator.manual_seed(args.seed + 7)\n" in project.read()
 
 
-def test_a_literal_seed_for_the_noise_is_refused(folder: Make) -> None:
+@pytest.mark.parametrize("seed", ["42", "-1", "40 + 2"])
+def test_a_literal_seed_for_the_noise_is_refused(folder: Make, seed: str) -> None:
+    """Also where the finding that it brings is only possible: this run is given no model."""
     project = folder(BARE)
-    result = project.fix(seed="42")
+    result = project.fix(seed=seed)
     assert "DPM204" in result.refused[0][1]
     assert project.read() == BARE
 
