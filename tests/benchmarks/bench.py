@@ -193,7 +193,10 @@ Measured on 19 public trees with Opacus, in shares of the time that the interpre
 
 - **Not following calls that cannot reach a run**, as what they mention, directly or not, means nothing to
   the analysis: 0 to 20 %, one tree 87 %, median 4 %, where no object goes in. With objects 1 to 87 %,
-  median 26 %, but what such calls leave on an object may decide a run.
+  median 26 %, but what such calls leave on an object may decide a run. What was taken of it: a function
+  beside the runs may use an eighth of a root's budget, which halves the time on a framework's own tree.
+- **Beginning an inner loop with what it counted in the turn before**, so that it is gone through once instead
+  of twice: of five trees with nested loops one took 11 % less, the others no less.
 - **Not entering modules that cannot reach a run**, by the names that their text mentions, directly or not,
   where getattr, imports by name, registries and strings count as reaching anything: 9 of 1,284 modules in
   93 other trees, the largest of 404 lines. What looks unreached is mostly one dispatch away.
