@@ -192,6 +192,8 @@ def _swap_names(text: str, rng: Random) -> str:
 
 def _swap_expressions(text: str, rng: Random) -> str:
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.expr)]
+    if not nodes:
+        raise ValueError("no place")
     segments = [
         (node, ast.get_source_segment(text, node) or "") for node in rng.sample(nodes, min(2, len(nodes)))
     ]
