@@ -121,6 +121,11 @@ def _in_few_words(guard: Guard) -> Guard:
     return plain | frozenset(x for x in denials if not entails(plain, x)) if denials else guard
 
 
+def denials(guard: Guard) -> Guard:
+    """The assumptions of a guard that some conjunction does not hold."""
+    return frozenset(x for x in guard if _conjunctions(x))
+
+
 def denial(guard: Guard) -> Guard | None:
     """The assumption that a conjunction does not hold; None where it cannot be put into words."""
     guard = _in_few_words(guard)

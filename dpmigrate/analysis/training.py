@@ -21,6 +21,7 @@ from dpmigrate.analysis.guards import (
     Guard,
     beyond_entries,
     contradict,
+    denials,
     either_guard,
     entails,
     several,
@@ -157,7 +158,9 @@ class TrainingRun:
             return
         self._met_under[place].add(event.guard)
         held = self.events[place]
-        self.events[place] = _under(held, several(held.guard, beyond))
+        # A further pass over a loop does not assume what the first had to, to come to its end.
+        left_by = denials(held.guard) - beyond if event.loops else ALWAYS
+        self.events[place] = _under(held, several(held.guard, beyond) | left_by)
 
     def _ways_of_entry(self, guard: Guard) -> tuple[Guard, ...]:
         """The ways to the call in the very activation that is assumed, where it is made in that one too.

@@ -176,3 +176,43 @@ def test_two_properties_of_one_field(tmp_path: Path) -> None:
     lay_out(tmp_path, kept=HEAD + PROPERTIES.format(use="criterion"))
     result = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4")
     assert [f for f in result.findings if f.severity != "info"] == []
+
+
+LEFT_EARLY = """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--dry", action="store_true")
+parser.add_argument("--short", action="store_true")
+options = parser.parse_args()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = torch.utils.data.DataLoader([], batch_size=8)
+given = dict(module=model, optimizer=optimizer, data_loader=loader)
+if options.dry:
+    given.update(criterion=nn.CrossEntropyLoss())
+model, optimizer, criterion, loader = PrivacyEngine().make_private(
+    noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode="ghost", **given)
+for x, y in loader:
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    {before}
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "certainty"),
+    [
+        ("if options.dry and options.short: break", "possible"),
+        ("if options.dry and options.short: raise SystemExit", "possible"),
+        ("if options.dry: break", "possible"),
+        ("pass", "definite"),
+    ],
+)
+def test_a_loop_that_two_options_leave_before_the_fault(tmp_path: Path, before: str, certainty: str) -> None:
+    """Under both of them nothing goes wrong, in whatever turn."""
+    lay_out(tmp_path, train=HEAD + LEFT_EARLY.format(before=before))
+    findings = api.scan(["."], cwd=tmp_path, opacus=">=1.5.4").findings
+    assert [f.certainty for f in findings if f.rule == "DPM103"] == [certainty]
