@@ -17,7 +17,7 @@ from dpmigrate.analysis.source.tree import assigned_in, every
 
 _ROUND = re.compile(r"round|rnd|epoch|iteration", re.IGNORECASE)
 _ROUND_OF_ALL = re.compile(r"round|rnd", re.IGNORECASE)
-"""Of these a message, or a state, has the number that no loop counts anew."""
+"""Of these what no loop inside a round counts anew."""
 _MISSING = ("None", "False")
 _MOVES = ("to", "cuda", "cpu", "train", "eval", "float", "double")
 """Methods of a model that return the model."""
@@ -33,12 +33,17 @@ def in_one_round(ip: Interpreter, node: cst.CSTNode) -> bool:
     )
 
 
-def _asks_for_a_round(test: cst.BaseExpression) -> bool:
-    """Whether a test holds in one round: ``config["round"] == 1``, ``server_round == 1 and private``."""
+def _asks_for_a_round(test: cst.BaseExpression, told: bool = False) -> bool:
+    """Whether a test holds in one round: ``config["round"] == 1``, ``server_round == 1 and private``.
+
+    ``told``: by something that has the number, ``message.round``, which no loop counts anew.
+    """
+    named = _ROUND_OF_ALL if told else _ROUND
     return any(
-        isinstance(part, (cst.Name, cst.SimpleString)) and _ROUND.search(part.value) is not None
+        isinstance(part, (cst.Name, cst.SimpleString)) and named.search(part.value) is not None
         for number in map(_held_to_a_number, _conjuncts(test))
         if number is not None and not isinstance(number, cst.BinaryOperation)
+        if not told or isinstance(number, (cst.Attribute, cst.Subscript))
         for part in every(number)
     )
 
@@ -61,22 +66,6 @@ def _held_to_a_number(test: cst.BaseExpression) -> cst.BaseExpression | None:
     return test.left if one else None
 
 
-def _is_told_one_round(test: cst.BaseExpression) -> bool:
-    """Whether a test holds in one round, whose number is a part of something: ``message.round == 0``."""
-    return any(
-        (isinstance(number, cst.Attribute) and _ROUND_OF_ALL.search(number.attr.value) is not None)
-        or (isinstance(number, cst.Subscript) and any(map(_names_the_round, number.slice)))
-        for number in map(_held_to_a_number, _conjuncts(test))
-    )
-
-
-def _names_the_round(element: cst.SubscriptElement) -> bool:
-    match element.slice:
-        case cst.Index(cst.SimpleString(text)):
-            return _ROUND_OF_ALL.search(text) is not None
-    return False
-
-
 def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
     """The loops around a place that come to it in one of their turns alone."""
     once: set[Turn] = set()
@@ -86,7 +75,7 @@ def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
             tests.append((frame, around))
         elif isinstance(around, (cst.For, cst.While)) and any(
             _holds_in_one_turn(branch.test, around)
-            or _is_told_one_round(branch.test)
+            or _asks_for_a_round(branch.test, told=True)
             or any(
                 _is_missing_once(where, branch, asked, frame) and not _taken_away(around, branch, asked)
                 for asked in _asked_for(branch.test)

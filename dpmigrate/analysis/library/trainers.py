@@ -87,12 +87,8 @@ def _steps_plainly(ip: Interpreter, trainer: Atom, info: CallInfo, e: Entry) -> 
             if not any(_has_its_own(ip, trainer, name) for name in _MAKING):
                 ip.happen(run, SteppedByTrainer(there, "the trainer's own optimizer", raw=False))
         elif isinstance(held.only, Obj) and held.only.kind == "optimizer":
-            raw = held.only in run.raw_optimizers
-            if (
-                raw
-                or model in MODELS.of(ip).get(held.only, ())
-                or run.raw_models & MODELS.of(ip).get(held.only, set())
-            ):
+            raw, trained = held.only in run.raw_optimizers, MODELS.of(ip).get(held.only, set())
+            if raw or not trained.isdisjoint({model, *run.raw_models}):
                 ip.happen(run, SteppedByTrainer(there, str(held.only.data), raw))
 
 
