@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.opacus_releases import environment
+from tests.verify.conduct import CALL, LOOP, PROGRAM
 from tests.verify.running import PATIENCE
-from tests.verify.test_conduct import CALL, LOOP, PROGRAM
 from tests.verify.warm import verify
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]

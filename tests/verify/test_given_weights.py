@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.test_conduct import CALL, LOOP, STEP, planted
+from tests.verify.conduct import CALL, LOOP, STEP, planted
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 

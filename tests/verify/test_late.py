@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dpmigrate.report.verification.text import render_text
-from tests.verify.test_conduct import CALL, STEP, WATCHED, planted
+from tests.verify.conduct import CALL, STEP, WATCHED, planted
 
 pytestmark = [pytest.mark.opacus, pytest.mark.slow]
 
