@@ -130,8 +130,6 @@ def _made_by(facts: Facts, bundle: Bundle) -> set[cst.CSTNode | None]:
     """The calls of ``make_private`` whose optimizers are among the parts of a bundle."""
     if isinstance(bundle, cst.Call):
         parts = [arg.value for arg in bundle.args if not arg.star]
-    elif isinstance(bundle, cst.Tuple):
-        parts = [element.value for element in bundle.elements]
     else:
         parts = [element.value for element in bundle.elements]
     return {facts.made_at(part, "dp-optimizer") for part in parts} - {None}

@@ -16,8 +16,6 @@ from dpmigrate.codemods.editing.edits import ProjectEdits, Withheld
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 
-_KINDS = ("dp-model", "dp-optimizer")
-
 
 def kept_by_holder(
     wrapping: Wrapping, name: str, scope: Scope, needing: Sequence[cst.CSTNode]
@@ -42,7 +40,7 @@ def kept_by_holder(
         statement = facts.statement(event.origin.node)
         edits.of(event.origin.module).insert_after(statement, f"{owner}.{field} = {name}")
     for use in needing:
-        roots = {_owner(n) for n in _private(wrapping, use)}
+        roots = {_owner(n) for n in wrapping.private_in(use, cst.Name, cst.Attribute, cst.Subscript)}
         root = roots.pop() if len(roots) == 1 else ""
         if not root or root == "self":
             continue
@@ -83,14 +81,6 @@ def _classes(facts: Facts, targets: cst.Tuple | cst.List) -> Iterator[cst.ClassD
 
 def _taken(facts: Facts, name: str) -> bool:
     return any(a.attr.value == name for info in facts.modules for a in facts.inside(info.tree, cst.Attribute))
-
-
-def _private(wrapping: Wrapping, use: cst.CSTNode) -> list[cst.BaseExpression]:
-    """The outermost private models and optimizers of the call in what needs a criterion."""
-    facts, call = wrapping.facts, wrapping.upgrade.call
-    nodes: list[cst.BaseExpression] = [*facts.inside(use, cst.Name), *facts.inside(use, cst.Attribute)]
-    nodes += facts.inside(use, cst.Subscript)
-    return [n for n in nodes if any(facts.made_at(n, kind) is call for kind in _KINDS)]
 
 
 def _loop_of(facts: Facts, use: cst.CSTNode, name: str) -> cst.For | None:

@@ -17,10 +17,9 @@ from dpmigrate.codemods.editing.nodes import name_of, with_argument_after, with_
 from dpmigrate.codemods.program.binders import binders, bound_by
 from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.program.places import fresh_name
-from dpmigrate.codemods.returned.collected import bound_to, occurrences
+from dpmigrate.codemods.returned.collected import bound_to, is_empty, occurrences
 
 _KEYS = (cst.Name, cst.SimpleString, cst.Integer)
-_KINDS = ("dp-model", "dp-optimizer")
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Parallel:
                 zipped.append(around)
             elif not self._only_counted(node) and facts.parent(around or node) is not self.stored:
                 raise self._by_hand(node)
-        if len(begun) != 1 or not _is_empty(begun[0][1]):
+        if len(begun) != 1 or not is_empty(begun[0][1]):
             raise self._by_hand(begun[0][0] if begun else self.stored)
         of_module = self.edits.of(facts.module_of(begun[0][0]))
         line = f"{self.criteria} = {facts.code(begun[0][1]).strip()}"
@@ -170,9 +169,7 @@ class Parallel:
 
     def _private(self, use: cst.CSTNode) -> list[cst.BaseExpression]:
         """The private models and optimizers of the call in what needs a criterion."""
-        facts, call = self.facts, self.wrapping.upgrade.call
-        nodes: list[cst.BaseExpression] = [*facts.inside(use, cst.Name), *facts.inside(use, cst.Subscript)]
-        return [n for n in nodes if any(facts.made_at(n, kind) is call for kind in _KINDS)]
+        return self.wrapping.private_in(use, cst.Name, cst.Subscript)
 
     def _key_of(self, node: cst.BaseExpression) -> str:
         """The key by which an expression was taken out of its collection; empty where that is not seen."""
@@ -243,9 +240,3 @@ def _key(facts: Facts, entry: cst.Subscript) -> str:
     index = entry.slice[0].slice if len(entry.slice) == 1 else None
     value = index.value if isinstance(index, cst.Index) else None
     return facts.code(value).strip() if isinstance(value, _KEYS) else ""
-
-
-def _is_empty(value: cst.BaseExpression) -> bool:
-    if isinstance(value, cst.Call):
-        return not value.args and name_of(value.func) in ("list", "dict")
-    return isinstance(value, (cst.List, cst.Dict)) and not value.elements

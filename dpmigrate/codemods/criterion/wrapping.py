@@ -12,6 +12,8 @@ from dpmigrate.codemods.program.facts import Facts, Scope
 from dpmigrate.codemods.returned.result import Result
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
 
+_KINDS = ("dp-model", "dp-optimizer")
+
 
 @dataclass(frozen=True, eq=False)
 class Wrapping:
@@ -32,6 +34,13 @@ class Wrapping:
     def loss_scopes(self) -> set[Scope]:
         """The functions in which losses are made."""
         return {self.facts.scope(site.call) for site in self.sites}
+
+    def private_in(self, root: cst.CSTNode, *kinds: type[cst.BaseExpression]) -> list[cst.BaseExpression]:
+        """The private models and optimizers of the call at or below a node, as expressions of some kinds."""
+        nodes = [node for kind in kinds for node in self.facts.inside(root, kind)]
+        return [
+            node for node in nodes if any(self.facts.made_at(node, k) is self.upgrade.call for k in _KINDS)
+        ]
 
 
 @dataclass(frozen=True, eq=False)

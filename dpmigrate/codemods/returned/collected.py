@@ -129,10 +129,8 @@ class Collected:
 
     def _begins(self, value: cst.BaseExpression) -> bool:
         """Whether a collection begins empty, or with what is known to be put in."""
-        if value in self.comes_from or (isinstance(value, (cst.List, cst.Dict)) and not value.elements):
+        if value in self.comes_from or is_empty(value):
             return True
-        if isinstance(value, cst.Call):
-            return not value.args and name_of(value.func) in ("list", "dict", "OrderedDict")
         if isinstance(value, cst.List):
             return all(e.value in self.put_in for e in value.elements)
         if isinstance(value, cst.ListComp):
@@ -265,6 +263,13 @@ class Collected:
             self.facts.module_of(node),
             node,
         )
+
+
+def is_empty(value: cst.BaseExpression) -> bool:
+    """Whether an expression makes a list or a dict that nothing is in."""
+    if isinstance(value, cst.Call):
+        return not value.args and name_of(value.func) in ("list", "dict", "OrderedDict")
+    return isinstance(value, (cst.List, cst.Dict)) and not value.elements
 
 
 def container_of(facts: Facts, node: cst.BaseExpression) -> cst.BaseExpression | None:
