@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from dpmigrate import __version__
-from dpmigrate.api import scan
+from dpmigrate.api import fix, scan
 from dpmigrate.workspace.core_patch import patch_text
 from dpmigrate.workspace.errors import UsageError
+from dpmigrate.workspace.settings import Settings
 from tests.fix.conftest import NEW, OLD, Folder
 
 Make = Callable[..., Folder]
@@ -63,6 +64,20 @@ def test_set_to_none_sees_its_argument_beside_others(folder: Make) -> None:
 def test_an_unknown_strategy_is_wrong_usage(folder: Make) -> None:
     with pytest.raises(UsageError, match="'upgarde' is none of upgrade, set-to-none, patch, hooks"):
         folder(OLD).fix(strategy="upgarde")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ('seed = "args.s d"', "seed: 'args.s d' is no Python expression"),
+        ('opacus-lower-bound = "1.2"', "1.2 is older"),
+    ],
+)
+def test_what_a_fix_cannot_go_by_is_wrong_in_a_scan_as_well(folder: Make, option: str, said: str) -> None:
+    project = folder({"train.py": OLD, "pyproject.toml": f"[tool.dpmigrate]\n{option}\n"})
+    for command in (scan, fix):
+        with pytest.raises(UsageError, match=re.escape(said)):
+            command(settings=Settings(str(project.path)))
 
 
 def test_hooks_takes_ghost_clipping_out(folder: Make) -> None:

@@ -42,6 +42,22 @@ SURE = {
         "t.p",
         "t.r",
     ),
+    "properties that are set": (
+        "class T:\n"
+        "    @property\n    def p(self): return self._x\n    @p.setter\n    def p(self, x): self._x = x\n"
+        "    @property\n    def r(self): return self._y\n    @r.setter\n    def r(self, y): self._y = y",
+        "t = T()\nt.p, t.r = private, raw",
+        "t._x",
+        "t._y",
+    ),
+    "a setter that is inherited, and one that passes it on": (
+        "class B:\n"
+        "    @property\n    def p(self): return self._x\n    @p.setter\n    def p(self, x): self._x = x\n"
+        "class T(B):\n    def __init__(self, p, r): self.p, self.r = p, r\n    def get(self): return self._x",
+        "t = T(private, raw)",
+        "t.get()",
+        "t.r",
+    ),
     "attributes set by names": (
         "class T: pass",
         "t = T()\nfor n, v in zip('pr', (private, raw)): setattr(t, n, v)",

@@ -37,7 +37,7 @@ from dpmigrate.analysis.domain.values import (
     merge_entries,
     of,
 )
-from dpmigrate.analysis.guards import denial
+from dpmigrate.analysis.guards import ALWAYS, denial
 from dpmigrate.analysis.language.classes import class_attribute, external_base, find_member
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.names import import_module, member_of_module, settle_imports
@@ -212,6 +212,35 @@ def written_to_one(ip: Interpreter, owner: Entry, before: Value, new: Value) -> 
     return join_all([before.guarded(is_another), new.guarded(is_the_one)])
 
 
+ACCESSORS = ("setter", "deleter")
+"""What a class keeps of a property beside the method that reads it, as ``mode.setter``: no name of Python."""
+
+
+def _setter_of(ip: Interpreter, atom: Atom, name: str) -> Function | None:
+    if not isinstance(atom, Obj) or atom.kind != "instance":
+        return None
+    setter = find_member(ip, atom.data, f"{name}.setter")
+    return setter.only if setter is not None and isinstance(setter.only, Function) else None
+
+
+def _set_by_property(
+    ip: Interpreter, owner: Entry, setter: Function, info: registry.CallInfo, is_sole_owner: bool
+) -> None:
+    """``owner.name = new`` where the name is a property: its setter is called if this is the owner."""
+
+    def set_it() -> bool:
+        enter_function(ip, setter, info, receiver=owner.atom)
+        return True
+
+    saved = ip.path
+    if is_sole_owner:
+        set_it()
+    else:
+        is_another = denial(owner.guard - ip.path)
+        ip.alternatives([(owner.guard, set_it), (is_another or ALWAYS, lambda: True)])
+    ip.path = saved
+
+
 def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cst.CSTNode) -> None:
     """``value.name = new``: strong when there is one owner, else either old or new."""
     registry.tell_hooks(ip, "<kept>", registry.CallInfo(node, [value, new], name=name))
@@ -231,6 +260,9 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
                 ip, f"<assign {e.atom.name}.{name}>", registry.CallInfo(node, [Value((e,)), new])
             )
     for e in owners:
+        if (setter := _setter_of(ip, e.atom, name)) is not None:
+            _set_by_property(ip, e, setter, registry.CallInfo(node, [new], name=name), len(owners) == 1)
+            continue
         owner: Hashable = ("module", e.atom.info.key) if isinstance(e.atom, Module) else e.atom
         if isinstance(e.atom, Class):
             owner = ("class", e.atom.key)

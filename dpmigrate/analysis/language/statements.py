@@ -15,6 +15,7 @@ from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
 from dpmigrate.analysis.language.assignment import assign_name, assign_target, delete_item
+from dpmigrate.analysis.language.attributes import ACCESSORS
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.names import STARRED
@@ -161,8 +162,15 @@ def _function(ip: Interpreter, node: cst.FunctionDef) -> bool:
     ip.made.append(function)
     frame.captured = True
     _wrap(ip, function, decorators)
-    assign_name(ip, node.name.value, of(function))
+    assign_name(ip, _slot_of(node), of(function))
     return True
+
+
+def _slot_of(node: cst.FunctionDef) -> str:
+    """What a definition is kept under: ``@mode.setter`` leaves ``mode`` what the property is read by."""
+    name = node.name.value
+    slots = {f"{name}.{accessor}" for accessor in ACCESSORS}.intersection(decorator_names(node.decorators))
+    return slots.pop() if slots else name
 
 
 def _read_annotation(ip: Interpreter, annotation: cst.Annotation | None) -> None:
