@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dpmigrate.advisories.facts.general import fact
 from dpmigrate.advisories.subjects import Subject
-from dpmigrate.analysis.ledger import Backward, CoefficientAsked, Constant, HooksSwitched
+from dpmigrate.analysis.ledger import (
+    Backward,
+    CoefficientAsked,
+    Constant,
+    HooksSwitched,
+    PrivateRun,
+    contradict,
+)
 from dpmigrate.analysis.ledger.accounting import ReductionGiven
 from dpmigrate.analysis.ledger.gradients import TokensIgnored
 from dpmigrate.analysis.ledger.reductions import COUNTED_MEAN
@@ -91,9 +98,20 @@ def _goes_backward(s: Subject, reduction: str) -> Tri:
 @fact
 def _sum_left_as_it_is(s: Subject) -> Tri:
     """Whether a sum over the batch goes backward, and was neither divided nor multiplied before."""
-    if not isinstance(s.event, Backward) or s.event.reduction != "sum":
+    event = s.event
+    if not isinstance(event, Backward) or event.reduction != "sum" or _instead_of_a_loss(s.run, event):
         return False
-    return not any(step.startswith(_FACTORS) for step in s.event.steps)
+    return not any(step.startswith(_FACTORS) for step in event.steps)
+
+
+def _instead_of_a_loss(run: PrivateRun, event: Backward) -> bool:
+    """Whether ``model(x).sum()`` goes backward where another loss has nothing: for an empty batch."""
+    if event.maker.kind not in ("model", "class") or event.steps != ("sum",):
+        return False
+    others = (
+        e for e in run.happened(Backward) if e.loops == event.loops and e.maker.kind != event.maker.kind
+    )
+    return any(contradict(e.guard, event.guard) for e in others)
 
 
 @fact

@@ -70,6 +70,8 @@ def _item_of(ip: Interpreter, e: Entry, key: Value | None, node: cst.CSTNode) ->
     if isinstance(atom, Unknown):
         return _item_of_unknown(ip, e, atom, key, node)
     if isinstance(atom, (Tensor, Params)):
+        if isinstance(atom, Tensor):
+            registry.tell_hooks(ip, "<item of a tensor>", registry.CallInfo(node, [of(atom)]))
         return of(atom)
     if isinstance(atom, Module) and isinstance(only, Const):
         return get_attribute(ip, of(atom), str(only.value), node)

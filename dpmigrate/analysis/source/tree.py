@@ -223,6 +223,27 @@ def assigned_to(root: cst.CSTNode, target: cst.CSTNode) -> cst.BaseExpression | 
     return None
 
 
+def meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:
+    """An expression, and what the variables in it are assigned in the function around it."""
+    yield expression
+    names = names_in(expression)
+    for node in every(around):
+        if isinstance(node, cst.Assign):
+            for target in (t.target for t in node.targets):
+                if isinstance(target, cst.Name) and target.value in names:
+                    yield node.value
+                elif isinstance(target, cst.Tuple) and not isinstance(node.value, cst.Tuple):
+                    if any(
+                        isinstance(one.value, cst.Name) and one.value.value in names
+                        for one in target.elements
+                    ):
+                        yield node.value
+                elif isinstance(target, cst.Tuple) and isinstance(node.value, cst.Tuple):
+                    for one, value in zip(target.elements, node.value.elements, strict=False):
+                        if isinstance(one.value, cst.Name) and one.value.value in names:
+                            yield value.value
+
+
 def catches(handler: cst.ExceptHandler | cst.ExceptStarHandler, *names: str) -> bool:
     """Whether a handler is for any of some exceptions, as far as its text tells."""
     if handler.type is None:

@@ -54,6 +54,22 @@ for x, y in loader:
     ),
     Pair(
         "DPM115",
+        "outputs-summed-for-an-empty-batch",
+        HEAD
+        + HOOKS
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    output = net(x)
+    loss = FACT if len(x) else output.sum()
+    loss.backward()
+    optimizer.step()
+""",
+        'F.cross_entropy(output, y, reduction="sum")',
+        "F.cross_entropy(output, y)",
+    ),
+    Pair(
+        "DPM115",
         "mean-in-hooks-mode",
         HEAD
         + HOOKS.replace("lr=0.1))", 'lr=0.1), loss_reduction="sum")')

@@ -98,4 +98,34 @@ for epoch in range(6):
             ),
         )
     ),
+    Pair(
+        "DPM119",
+        "unfrozen-in-hooks-mode",
+        HEAD
+        + """
+def set_trainable(layer, flag):
+    for parameter in layer.parameters():
+        parameter.requires_grad = flag
+
+
+net = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+set_trainable(net[0], False)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for epoch in range(6):
+    if epoch == 3:
+        set_trainable(net._module[0], FACT)
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+""",
+        "True",
+        "False",
+    ),
 )

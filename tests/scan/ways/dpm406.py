@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import HEAD, STEP, Pair
+from tests.scan.ways.programs import HEAD, PRIVATE, STEP, Pair
 
 PAIRS = (
     Pair(
@@ -22,5 +22,15 @@ net, optimizer, loader = engine.make_private(
         + STEP,
         "get",
         "pop",
+    ),
+    *(
+        Pair(
+            "DPM406",
+            f"words-in-another-order-{wrong}",
+            PRIVATE.replace("max_grad_norm=1.0,", "max_grad_norm=1.0,\n    FACT=True,") + STEP,
+            wrong,
+            "poisson_sampling",
+        )
+        for wrong in ("sampling_poisson", "poissonSampling")
     ),
 )

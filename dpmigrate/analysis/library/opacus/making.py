@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -130,10 +131,24 @@ def _keywords(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:
         sure = all(not isinstance(a, Absent) for a in value.atoms)
         if name in parameters or not value:
             continue
-        near = get_close_matches(name, parameters, n=1)
+        near = _nearest(name, parameters)
         if near or name in OF_OTHER_CALLS:
             there = replace(ip.at(info.node), origin=_written(ip, info.node, name))
-            ip.happen(run, UnknownKeyword(there, name, near[0] if near else "", sure))
+            ip.happen(run, UnknownKeyword(there, name, near, sure))
+
+
+def _nearest(name: str, parameters: Iterable[str]) -> str:
+    """The parameter that a keyword is near to, by its letters or by its words; empty for none."""
+    by_words = {_in_order_of_words(parameter): parameter for parameter in parameters}
+    near = get_close_matches(name, by_words.values(), n=1)
+    if near:
+        return near[0]
+    near = get_close_matches(_in_order_of_words(name), by_words, n=1, cutoff=0.9)
+    return by_words[near[0]] if near else ""
+
+
+def _in_order_of_words(name: str) -> str:
+    return "_".join(sorted(name.lower().split("_")))
 
 
 def _written(ip: Interpreter, call: cst.CSTNode, name: str) -> Origin:

@@ -23,7 +23,7 @@ from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
-from dpmigrate.analysis.source.tree import every, names_in
+from dpmigrate.analysis.source.tree import every, meant_by
 from dpmigrate.analysis.training import TrainingRun
 
 _STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean", "min", "amin"])
@@ -61,7 +61,7 @@ def collated_statistics(ip: Interpreter, loader: Atom) -> Iterator[Origin]:
         code = collate.node
         for node in read_once(ip, _computing, code):
             left = node.left if isinstance(node, cst.BinaryOperation) else None
-            if left is not None and any(map(_puts_together, _meant_by(left, code))):
+            if left is not None and any(map(_puts_together, meant_by(left, code))):
                 text = _over_the_batch(ip, node, code, lambda at: _number(ip, at)) or _of_all(
                     ip, node, code, whole=True
                 )
@@ -170,7 +170,7 @@ def _over_the_batch(
 def _over_everything(ip: Interpreter, node: cst.CSTNode, forward: cst.CSTNode) -> str:
     """``h - h.mean()`` of what a layer made or ``forward`` was given; empty for anything else."""
     left = node.left if isinstance(node, cst.BinaryOperation) else None
-    if left is None or not (_is_input(left, forward) or any(map(_calls_a_layer, _meant_by(left, forward)))):
+    if left is None or not (_is_input(left, forward) or any(map(_calls_a_layer, meant_by(left, forward)))):
         return ""
     return _of_all(ip, node, forward)
 
@@ -202,7 +202,7 @@ def _each_statistic(node: cst.CSTNode, around: cst.CSTNode) -> Iterator[_Statist
     if not isinstance(left, cst.Name):
         # (h - h.mean(0)) / h.std(0): the difference is found by itself.
         return
-    for call in (inner for part in _meant_by(node.right, around) for inner in every(part)):
+    for call in (inner for part in meant_by(node.right, around) for inner in every(part)):
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
             continue
         name, owner = call.func.attr.value, call.func.value
@@ -242,7 +242,7 @@ def _told_to_each(node: cst.CSTNode, forward: cst.CSTNode) -> str:
     dimension = next(named, None) or (given[0] if given else None)
     if name not in _SHARES | _DEVIATIONS or not isinstance(dimension, cst.Integer) or dimension.value != "0":
         return ""
-    made_of = list(_meant_by(tensor, forward))
+    made_of = list(meant_by(tensor, forward))
     layers = any(map(_calls_a_layer, made_of)) or (name in _DEVIATIONS and _is_input(tensor, forward))
     return f"{name}(..., dim=0)" if layers and not any(map(_puts_together, made_of)) else ""
 
@@ -268,24 +268,3 @@ def _is_input(tensor: cst.BaseExpression, forward: cst.CSTNode) -> bool:
 
 def _puts_together(root: cst.CSTNode) -> bool:
     return any(isinstance(n, cst.Name) and n.value in _JOINING for n in every(root))
-
-
-def _meant_by(expression: cst.BaseExpression, around: cst.CSTNode) -> Iterator[cst.BaseExpression]:
-    """An expression, and what the variables in it are assigned in the function around it."""
-    yield expression
-    names = names_in(expression)
-    for node in every(around):
-        if isinstance(node, cst.Assign):
-            for target in (t.target for t in node.targets):
-                if isinstance(target, cst.Name) and target.value in names:
-                    yield node.value
-                elif isinstance(target, cst.Tuple) and not isinstance(node.value, cst.Tuple):
-                    if any(
-                        isinstance(one.value, cst.Name) and one.value.value in names
-                        for one in target.elements
-                    ):
-                        yield node.value
-                elif isinstance(target, cst.Tuple) and isinstance(node.value, cst.Tuple):
-                    for one, value in zip(target.elements, node.value.elements, strict=False):
-                        if isinstance(one.value, cst.Name) and one.value.value in names:
-                            yield value.value

@@ -252,9 +252,18 @@ def _multiplied_by(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 
 
 def _compared(ip: Interpreter, node: cst.CSTNode, left: Value, right: Value, same: bool) -> None:
-    for run in _runs_behind(ip, left):
-        if run in _runs_behind(ip, right):
-            ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=True, sure=same))
+    """What a private model made is compared with the same, or with the records of its batch."""
+    made, others = _runs_behind(ip, left), _runs_behind(ip, right)
+    for run in dict.fromkeys([*made, *others]):
+        both = run in made and run in others
+        if both or _is_of_its_batch(ip, run, right if run in made else left):
+            ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=True, sure=same and both))
+
+
+def _is_of_its_batch(ip: Interpreter, run: TrainingRun, value: Value) -> bool:
+    """Whether a value is made of the records of a run's batch, without a model."""
+    loaders = [batch.loader for batch in batches_of(ip, [value])]
+    return bool(loaders) and all(isinstance(one, Obj) and one.data is run for one in loaders)
 
 
 def _runs_behind(ip: Interpreter, value: Value) -> list[TrainingRun]:
