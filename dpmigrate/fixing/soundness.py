@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -13,9 +13,11 @@ from dpmigrate.analysis.ledger import (
     CoefficientAsked,
     Criterion,
     DoubleBackward,
+    Guard,
     PrivateRun,
     Stepped,
     Unpack,
+    contradict,
 )
 from dpmigrate.analysis.ledger.analysed import Component
 from dpmigrate.codemods.program.facts import Facts, FactsByPart
@@ -96,12 +98,13 @@ def _wrong(program: Program, known: dict[Component, Facts]) -> Iterator[tuple[Ra
     """What is wrong with ghost runs, each by its call's rank."""
     facts, rank = FactsByPart(program, known), ranks(program)
     trained = {rank[r.origin.node] for r in program.runs if any(r.happened(Backward))}
+    given_again = _given_again(program.runs)
     for run in program.runs:
         if rank[run.origin.node] in trained and not any(
             isinstance(e, (Backward, Stepped)) for e in run.events
         ):
             continue  # A caller, such as a test, that makes the run and does not train.
-        problem = _of_run(facts.of(run.module), run) if run.ghost else None
+        problem = (_of_run(facts.of(run.module), run) or given_again.get(id(run))) if run.ghost else None
         if problem is not None:
             line = run.module.place(run.origin.node).line
             said = f"line {line} of {run.module.path} after the fix: {problem}"
@@ -154,12 +157,38 @@ def _trained_by(program: Program, paths: Collection[str]) -> Iterator[str]:
     )
 
 
+def _given_again(runs: Iterable[PrivateRun]) -> dict[int, Shared]:
+    """The runs that are given a criterion which another run of the same execution has, by their ``id``."""
+    having: dict[Hashable, list[tuple[PrivateRun, Guard]]] = {}
+    for run in runs:
+        for option in run.argument("criterion").options if run.ghost else ():
+            if isinstance(option.what, Criterion) and not option.what.function:
+                having.setdefault(option.what.key, []).append((run, run.guard | option.guard))
+    problems = {}
+    for runs_with in having.values():
+        for run, guard in runs_with:
+            other = next((o for o, also in runs_with if _both_made(run, guard, o, also)), None)
+            if other is not None:
+                problems[id(run)] = Shared(
+                    "the same criterion would be given for another model, too "
+                    f"({other.module.place(other.origin.node).shown}), where Opacus 1.5.3 and 1.5.4 raise: "
+                    "give each make_private one of its own (criterion=)"
+                )
+    return problems
+
+
+def _both_made(run: PrivateRun, guard: Guard, other: PrivateRun, also: Guard) -> bool:
+    """Whether one execution may make both of two runs, in two activations."""
+    place, other_place = (run.origin.node, run.chain), (other.origin.node, other.chain)
+    return place != other_place and not contradict(guard, also)
+
+
 def _of_run(facts: Facts, run: PrivateRun) -> str | None:
     backwards = list(run.happened(Backward))
     if any(e.loss != "returned-criterion" for e in backwards):
         return "some loss would not be made by the returned criterion"
     if not backwards:
-        return (
+        return Shared(
             "no backward pass by its own criterion would be left: where one criterion serves several private "
             "models, give each make_private another one (criterion=), and let the third object that it "
             "returns make the losses of its model"

@@ -10,6 +10,7 @@
 ``given``        whether the loop's loss is what the given one computes
 ``functional``, ``classes``   a function for which a class of ``torch.nn`` stands
 ``unconditional``, ``other_modes``   where both ways of a condition, and other modes, come by
+``of_each_model`` where one serves several private models
 ``one_for_each`` where a loop makes several
 ``among_others`` where they are collected, each with its criterion
 ``in_parallel``, ``by_holder``   where models, optimizers and criteria have a collection, or a member, each

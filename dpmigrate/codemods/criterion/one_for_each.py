@@ -54,6 +54,11 @@ def refuse_last_of_many(
         )
 
 
+def is_of_taker(facts: Facts, node: cst.BaseExpression, use: cst.CSTNode, taker: cst.CSTNode) -> bool:
+    """Whether an expression in a use is, or is read out of, what was bound where ``taker`` takes it apart."""
+    return _is_of(facts, node, use, taker, beside_it(facts, taker))
+
+
 def beside_it(facts: Facts, node: cst.CSTNode, takers: Iterable[cst.CSTNode] = ()) -> set[str]:
     """The variables and members, as text, that are bound where a node takes private objects apart.
 

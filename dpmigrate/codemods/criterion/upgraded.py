@@ -11,6 +11,7 @@ from dpmigrate.codemods.criterion.classes import COUNTERPARTS
 from dpmigrate.codemods.criterion.functional import replace_given
 from dpmigrate.codemods.criterion.given import computes_what_is_given
 from dpmigrate.codemods.criterion.handover import build, free_name, give, receive
+from dpmigrate.codemods.criterion.of_each_model import of_each_model
 from dpmigrate.codemods.criterion.other_modes import bind_before, has_before, run_on
 from dpmigrate.codemods.criterion.own_object import own_object
 from dpmigrate.codemods.criterion.wrapping import Wrapped, Wrapping
@@ -33,6 +34,8 @@ def wrapped_criterion(wrapping: Wrapping) -> Wrapped:
     if not wrapping.sites:
         return Wrapped(given if upgrade.has_criterion else _default_given(wrapping))
     _refuse_several(wrapping)
+    if upgrade.apart and (one_of_its_own := of_each_model(wrapping)) is not None:
+        return one_of_its_own
     if upgrade.has_criterion:
         wrapped = _use_returned(wrapping)
     elif isinstance(wrapping.sites[0].maker, Named):

@@ -63,7 +63,7 @@ def _by_targets(result: Result, event: Unpack, target: str) -> ProjectEdits:
 def _by_number(result: Result, target: str) -> ProjectEdits:
     """``result[2]`` into the target, before the first that is taken; the others by their new numbers."""
     facts, edits = result.facts, ProjectEdits()
-    named = False
+    named = _named_where_kept(result, target, edits)
     # Where a criterion is given the code knows that there are four: its indices are right.
     written_for_four = all(r.argument("criterion") for r in result.upgrade.ghost)
     for event in result.items:
@@ -88,6 +88,23 @@ def _by_number(result: Result, target: str) -> ProjectEdits:
             "criterion, loader = ... here, since the criterion stands third now"
         )
     return edits
+
+
+def _named_where_kept(result: Result, target: str, edits: ProjectEdits) -> bool:
+    """Name the criterion where the result is kept in a variable that other functions read by number."""
+    facts, call = result.facts, result.upgrade.call
+    assign = facts.parent(call)
+    nodes = [event.origin.node for event in result.items]
+    if not isinstance(assign, cst.Assign) or len(assign.targets) != 1 or not nodes:
+        return False
+    text = facts.code(assign.targets[0].target).strip()
+    read = {facts.code(node.value).strip() for node in nodes if isinstance(node, cst.Subscript)}
+    if read != {text} or any(facts.scope(node) is facts.scope(call) for node in nodes):
+        return False
+    line = f"{target} = {text}[2]"
+    by_mode = f"if len({text}) == 4:\n    {line}" if result.upgrade.mixed else line
+    edits.of(result.upgrade.module).insert_after(facts.statement(call), by_mode)
+    return True
 
 
 def _by_mode(upgrade: UpgradedCall, event: Unpack, targets: Targets, target: str) -> ProjectEdits:

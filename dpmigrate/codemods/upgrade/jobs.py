@@ -147,7 +147,7 @@ def _rewrite(
     ``raises``: with them the pins are raised. Raises `Withheld` where one that is left would break by that.
     """
     refusal: Withheld | None = None
-    for group in filter(_needs_rewriting, groups):
+    for group in _to_rewrite(groups):
         try:
             others = _taken_apart_alike(project, group)
             edits, notices = upgraded(facts.of(group.runs[0].module), group.runs, others, apart)
@@ -235,6 +235,20 @@ def _undeclared(project: Project, groups: Sequence[CallGroup]) -> list[str]:
     bound = needed([r for g in groups for r in g.runs])
     wanted = "opacus>=1.5.3 (1.5.4 is better)" if bound == DEFAULT_LOWER_BOUND else f"opacus>={bound}"
     return [f"{path}: no dependency file names Opacus: this code needs {wanted}"]
+
+
+def _to_rewrite(groups: Sequence[CallGroup]) -> list[CallGroup]:
+    """The calls whose code has to change, and those that share a wrong loss with one, which is found once."""
+    needing = [group for group in groups if _needs_rewriting(group)]
+    wrong = {node for group in needing for node in _wrong_losses(group)}
+    shares = (not wrong.isdisjoint(_wrong_losses(group)) for group in groups)
+    return [g for g, shared in zip(groups, shares, strict=True) if shared or any(g is n for n in needing)]
+
+
+def _wrong_losses(group: CallGroup) -> list[cst.CSTNode]:
+    """The backward passes of ghost runs whose losses another criterion makes than the returned one."""
+    passes = (e for run in group.runs if run.ghost for e in run.happened(Backward))
+    return [e.origin.node for e in passes if e.loss != "returned-criterion"]
 
 
 def _needs_rewriting(group: CallGroup) -> bool:

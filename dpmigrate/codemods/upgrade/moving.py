@@ -76,13 +76,18 @@ def upgraded(
     try:
         return _upgraded(of)
     except Withheld as withheld:
-        if apart:
-            raise
-        apart = isinstance(withheld, UseWithheld)
-        try:
-            return _upgraded(replace(of, apart=apart, by_caller=not apart))
-        except Withheld:
-            raise withheld from None
+        for other in () if apart else _other_ways(of, withheld):
+            try:
+                return _upgraded(other)
+            except Withheld:
+                continue
+        raise
+
+
+def _other_ways(of: UpgradedCall, withheld: Withheld) -> list[UpgradedCall]:
+    """In which other ways a call may get its criterion, where the plain one does not do."""
+    apart = replace(of, apart=True)
+    return [apart] if isinstance(withheld, UseWithheld) else [replace(of, by_caller=True), apart]
 
 
 def _upgraded(of: UpgradedCall) -> Upgrade:
