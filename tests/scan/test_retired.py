@@ -116,6 +116,26 @@ def test_which_accountant_has_orders(tmp_path: Path, engine: str, pins: str, wan
 
 
 @pytest.mark.parametrize(
+    ("handler", "reported"),
+    [
+        ("pass", True),
+        ("print('no epsilon', 1)", True),
+        ("logging.warning('failed: %s', 1)\n    spent = (float('nan'), None)", True),
+        ("spent = (engine.get_epsilon(1e-5), None)", False),
+        ("spent = by_hand(engine)", False),
+        ("raise", True),
+    ],
+)
+def test_an_epsilon_asked_for_in_vain_is_told_by_nobody(tmp_path: Path, handler: str, reported: bool) -> None:
+    text = (
+        f"{IMPORTS}engine = PrivacyEngine()\ntry:\n"
+        "    spent = engine.accountant.get_privacy_spent(delta=1e-5)\n"
+        f"except Exception:\n    {handler}\n"
+    )
+    assert [r for r, *_ in said(tmp_path, text, "opacus==1.5.4\n")] == ["DPM412"] * reported
+
+
+@pytest.mark.parametrize(
     ("text", "line"),
     [
         ("from opacus.utils.module_modification import convert_batchnorm_modules as fix\n", 1),

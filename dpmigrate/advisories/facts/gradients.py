@@ -17,6 +17,7 @@ from dpmigrate.analysis.ledger.events import (
     ManagerUsed,
     Seeded,
     StateSetBack,
+    Stepped,
     TurnFed,
     ZeroGrad,
 )
@@ -232,6 +233,20 @@ def _left_off(s: Subject) -> Tri:
         return False
     if inside:  # on some way
         return None
+    return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
+
+
+@fact
+def _off_for_good(s: Subject) -> Tri:
+    """Whether the hooks are switched off in a loop that takes private steps, and nowhere on again."""
+    event = s.event
+    if not isinstance(event, HooksSwitched) or event.enabled or not event.loops:
+        return False
+    if any(e.enabled for e in s.run.happened(HooksSwitched)):
+        return False
+    within = event.loops[len(s.run.loops) :]
+    if not any(turn in e.loops for e in s.run.happened(Stepped) if not e.raw for turn in within):
+        return False
     return None if any(e.what == "dp-model" for e in s.run.happened(Escape)) else True
 
 

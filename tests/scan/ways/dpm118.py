@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.scan.ways.programs import GHOST_MADE, HEAD, Pair
+from tests.scan.ways.programs import GHOST_MADE, HEAD, PRIVATE, Pair
 
 PAIRS = (
     Pair(
@@ -31,5 +31,52 @@ for x, y in loader:
 """,
         "print(x.grad.norm())",
         "net.enable_hooks()",
+    ),
+    Pair(
+        "DPM118",
+        "hooks-off-for-a-generator-in-hooks-mode",
+        PRIVATE
+        + """
+generator = nn.Linear(4, 16)
+raw = torch.optim.Adam(generator.parameters())
+
+
+def improve(number):
+    net.disable_hooks()
+    raw.zero_grad()
+    net(generator(torch.randn(number, 4))).mean().backward()
+    raw.step()
+    FACT
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    improve(len(x))
+""",
+        "print(number)",
+        "net.enable_hooks()",
+    ),
+    Pair(
+        "DPM118",
+        "hooks-off-when-training-is-over",
+        PRIVATE
+        + """
+def turn():
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+FACT
+
+for _ in range(3):
+    turn()
+for _ in range(9):
+    net.disable_hooks()
+    print(net(torch.randn(4, 16)).sum().item())
+""",
+        "        net.disable_hooks()",
+        "        print(len(x))",
     ),
 )

@@ -4,7 +4,32 @@ from __future__ import annotations
 
 from tests.scan.ways.programs import HEAD, HOOKS, PRIVATE, STEP, TRAINER, Pair
 
+SUMMED = """
+def drawn_back(net, before):
+    total = 0
+    for (name, p), old in zip(net.named_parameters(), before, strict=True):
+        total += ((p - old) ** 2).sum()
+    return 100.0 * total
+
+
+before = [p.detach().clone() for p in net.parameters()]
+for x, y in loader:
+    optimizer.zero_grad()
+    terms = [F.cross_entropy(net(x), y)]
+    if len(x) > 2:
+        FACT
+    sum(terms).backward()
+    optimizer.step()
+"""
+
 PAIRS = (
+    Pair(
+        "DPM122",
+        "one-of-terms-that-are-added-up",
+        PRIVATE + SUMMED,
+        "terms.append(drawn_back(net, before))",
+        "print(drawn_back(net, before).item())",
+    ),
     Pair(
         "DPM122",
         "terms-stacked",

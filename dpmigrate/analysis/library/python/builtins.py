@@ -15,7 +15,7 @@ import libcst as cst
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
-from dpmigrate.analysis.guards import ALWAYS, denial, doubt
+from dpmigrate.analysis.guards import ALWAYS, DOUBT, denial, doubt
 from dpmigrate.analysis.language.assignment import iterate, parts_in_order
 from dpmigrate.analysis.language.attributes import BY_ATTRIBUTE, get_attribute, set_attribute
 from dpmigrate.analysis.language.calls import call_own, call_value
@@ -25,7 +25,7 @@ from dpmigrate.analysis.language.constants import computed
 from dpmigrate.analysis.language.counting import counted_by_a_sum, kept_above_zero
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
-from dpmigrate.analysis.language.operators import arithmetic, batches_counted
+from dpmigrate.analysis.language.operators import arithmetic, batches_counted, is_penalty
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
@@ -301,6 +301,10 @@ def _sum(ip: Interpreter, info: CallInfo) -> Value:
     terms = exact_items(ip, info.argument(0, "iterable")) if tensors else None
     if terms:
         return reduce(lambda total, term: arithmetic(ip, "Add", total, term, info.node), terms)
+    penalties = Value(tuple(e for e in element.entries if is_penalty(e.atom)))
+    if tensors and penalties:  # how many there are of which is not known
+        both = arithmetic(ip, "Add", Value(tuple(tensors)), penalties, info.node)
+        return join_all([Value(tuple(tensors)), both.guarded(frozenset({DOUBT}))])
     return Value(tuple(tensors)) if tensors else total_of(ip, info.node, element) or element
 
 
