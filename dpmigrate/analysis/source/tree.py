@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -95,16 +96,23 @@ def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
     return None
 
 
-def assigned_in(node: cst.CSTNode) -> Iterator[str]:
-    """The variables and attributes, as they are written, that something below a node assigns to."""
+@lru_cache(maxsize=2_000)
+def assigned_in(node: cst.CSTNode) -> tuple[str, ...]:
+    """The variables and attributes, as written, that something below a node assigns to, as often as it does.
+
+    Kept, because the same functions and classes are asked about in every call of what stands in them.
+    """
+    return tuple(name for part in every(node) for name in _written_by(part))
+
+
+def _written_by(node: cst.CSTNode) -> Iterator[str]:
+    """What one node assigns to, those below it left out."""
     if isinstance(
         node, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
     ):
         yield from _written(node.target)
     elif isinstance(node, cst.WithItem) and node.asname is not None:
         yield from _written(node.asname.name)
-    for child in children(node):
-        yield from assigned_in(child)
 
 
 def _written(target: cst.CSTNode) -> Iterator[str]:
