@@ -411,6 +411,22 @@ def test_what_a_base_class_runs_was_run_for_its_subclass(folder: Make) -> None:
     assert upgraded(folder, before) == after.lstrip("\n")
 
 
+def test_what_a_base_class_makes_after_the_call_is_not_there_yet(folder: Make) -> None:
+    late = BASE.format(**OLD_IN_OBJECT, reduction='reduction="none"').replace(
+        "    def setup(self):\n        engine", "    def __init__(self, model, loader):\n        engine"
+    )
+    late = late.replace(
+        "self.model, self.optimizer, self.loader = engine", "model, optimizer, loader = engine"
+    )
+    late = late.replace("module=self.model, optimizer=self.optimizer, data_loader=self.loader", OBJECTS)
+    late = late.replace('clipping="ghost",\n        )', 'clipping="ghost",\n        )\n' + SUPER)
+    assert "self.criterion is made by super().__init__, after make_private" in withheld(folder, late)
+
+
+OBJECTS = "module=model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), data_loader=loader"
+SUPER = "        super().__init__(model, loader)\n        self.optimizer = optimizer"
+
+
 def test_a_criterion_of_a_class_that_is_no_ancestor_is_anothers(folder: Make) -> None:
     body = DESCENDS.format(
         reduction='reduction="none"',

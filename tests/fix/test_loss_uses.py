@@ -148,11 +148,72 @@ def test_logs_that_need_what_the_wrapped_criterion_lacks_withhold(
             "print(torch.stack(kept).mean())",
             "print(torch.tensor(kept).mean())",
         ),
+        (
+            "kept.append(losses.mean())",
+            "kept.append(losses.item())",
+            "print(sum(kept).item(), kept[-1].item(), max(kept) / 2)",
+            "print(sum(kept), kept[-1], max(kept) / 2)",
+        ),
+        (
+            "kept.append(losses.mean())",
+            "kept.append(losses.item())",
+            "print([one.item() for one in kept], len(kept))",
+            "print([one for one in kept], len(kept))",
+        ),
     ],
 )
 def test_logs_stay_right(folder: Make, log: str, new_log: str, end: str, new_end: str) -> None:
     after = upgraded(folder, LOGGED.format(call=OLD_CALL, target="y", log=log, end=end))
     assert after.endswith(f"        {new_log}\n    {new_end}\n")
+
+
+LISTED = """
+def main(model, optimizer, loader, held_out):
+    criterion = nn.CrossEntropyLoss({reduction})
+    engine = PrivacyEngine()
+    model, optimizer, {third}loader = {call}
+    for x, y in loader:
+        optimizer.zero_grad()
+        {backward}
+        optimizer.step()
+        print({shown})
+    with torch.no_grad():
+        kept = [criterion(model(x), y).{number}() for x, y in held_out]
+    print({end})
+"""
+BEFORE = {
+    "reduction": 'reduction="none"',
+    "third": "",
+    "call": OLD_CALL,
+    "backward": "double_backward(model, optimizer, (losses := criterion(model(x), y)))",
+    "shown": 'f"{losses.mean():.2f}"',
+    "number": "mean",
+}
+AFTER = {
+    "reduction": "",
+    "third": "criterion, ",
+    "call": NEW_CALL,
+    "backward": "(losses := criterion(model(x), y)).backward()",
+    "shown": 'f"{losses.item():.2f}"',
+    "number": "item",
+}
+
+
+@pytest.mark.parametrize(
+    ("end", "new_end"),
+    [
+        ("torch.stack(kept).mean()", "torch.tensor(kept).mean()"),
+        ("sum(kept).item() / len(kept)", "sum(kept) / len(kept)"),
+        (
+            "torch.stack([criterion(model(x), y).mean() for x, y in held_out]).max()",
+            "torch.tensor([criterion(model(x), y).item() for x, y in held_out]).max()",
+        ),
+    ],
+)
+def test_numbers_that_a_comprehension_lists_are_no_tensors(folder: Make, end: str, new_end: str) -> None:
+    assert upgraded(folder, LISTED.format(**BEFORE, end=end)) == body_of(
+        "\n\n" + LISTED.format(**AFTER, end=new_end).lstrip("\n")
+    )
 
 
 COUNTED = """

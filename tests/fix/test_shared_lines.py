@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.fix.conftest import OLD, Folder
 
 SHARED = OLD.replace(
@@ -42,16 +44,28 @@ def test_a_starred_target_keeps_its_star(folder: Callable[..., Folder]) -> None:
     assert "    model, optimizer, criterion, *rest = engine.make_private(\n" in project.read()
 
 
-def test_a_criterion_that_is_made_behind_on_the_same_line_is_left(folder: Callable[..., Folder]) -> None:
-    made = '    criterion = nn.CrossEntropyLoss(reduction="none")\n'
-    text = OLD.replace(made, "").replace(
-        '        clipping="ghost",\n    )\n', '        clipping="ghost",\n    ); ' + made.lstrip()
+@pytest.mark.parametrize(("weight", "made"), [("", True), ("weight=shares", False)])
+def test_a_criterion_that_is_made_behind_on_the_same_line_is_made_before_or_left(
+    folder: Callable[..., Folder], weight: str, made: bool
+) -> None:
+    line = '    criterion = nn.CrossEntropyLoss(reduction="none")\n'
+    behind = line.lstrip().replace("(", f"({weight}{', ' * bool(weight)}")
+    shares = "shares = torch.ones(2); " * bool(weight)
+    text = OLD.replace(line, "").replace(
+        '        clipping="ghost",\n    )\n', f'        clipping="ghost",\n    ); {shares}{behind}'
     )
     project = folder({"train.py": text, "requirements.txt": "opacus==1.5.2\n"})
     before = project.snapshot()
     result = project.fix()
-    assert "is made after make_private" in result.refused[0][1]
-    assert project.snapshot() == before
+    if made:
+        assert result.refused == ()
+        own = (
+            "    private_criterion = nn.CrossEntropyLoss()\n    model, optimizer, private_criterion, loader ="
+        )
+        assert own in project.read()
+    else:
+        assert "is made after make_private" in result.refused[0][1]
+        assert project.snapshot() == before
 
 
 def test_a_removed_last_argument_takes_its_comment_with_it(folder: Callable[..., Folder]) -> None:

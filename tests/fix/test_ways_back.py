@@ -315,3 +315,41 @@ sweep.add()
 sweep.fit()
 """
     assert "would be the criterion of the last" in withheld(folder, body)
+
+
+BESIDE = """
+def protect(model, optimizer, loader{parameter}):
+    engine = PrivacyEngine()
+    return engine, {call}
+
+
+def main(model, optimizer, loader):
+    criterion = nn.CrossEntropyLoss({reduction})
+    engine, (model, optimizer, {third}loader) = protect(model, optimizer, loader{given})
+    for x, y in loader:
+        optimizer.zero_grad()
+        losses = criterion(model(x), y)
+        {backward}
+        optimizer.step()
+    print(engine.get_epsilon(1e-5))
+"""
+
+
+def test_a_result_beside_its_engine_is_taken_apart_in_four(folder: Make) -> None:
+    before = BESIDE.format(
+        parameter="",
+        call=OLD_CALL,
+        reduction='reduction="none"',
+        third="",
+        given="",
+        backward="double_backward(model, optimizer, losses)",
+    )
+    after = BESIDE.format(
+        parameter=", criterion",
+        call=NEW_CALL,
+        reduction="",
+        third="criterion, ",
+        given=", criterion=criterion",
+        backward="losses.backward()",
+    )
+    assert upgraded(folder, before) == body_of("\n\n" + after.lstrip("\n"))

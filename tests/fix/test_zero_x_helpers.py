@@ -186,6 +186,32 @@ def test_a_loader_by_its_key(folder: Make) -> None:
     ).replace("=loader,", "=loaders['train'],")
 
 
+PHASES = """\
+loaders = {{"train": loader, "val": DataLoader([])}}
+{made}for phase in ("train", "val"):
+    for x, y in loaders[phase]:
+        opt.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        if {test}:
+            loss.backward()
+            opt.step()
+"""
+
+
+@pytest.mark.parametrize("test", ["phase == 'train'", "len(x) and phase == 'train'"])
+def test_a_loader_by_the_key_of_the_phase_that_steps(folder: Make, test: str) -> None:
+    made = project(folder, HEAD + PHASES.format(made=ENGINE + ATTACH, test=test))
+    assert made.fix(unsafe=True).refused == ()
+    private = PRIVATE.replace(", loader =", ", loaders['train'] =").replace("=loader,", "=loaders['train'],")
+    assert made.read() == HEAD + PHASES.format(made=private, test=test)
+
+
+@pytest.mark.parametrize("test", ["phase != 'val'", "phase == 'train' or len(x)"])
+def test_a_phase_that_is_not_plain_is_left(folder: Make, test: str) -> None:
+    made = project(folder, HEAD + PHASES.format(made=ENGINE + ATTACH, test=test))
+    assert "(loaders[phase] in line" in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

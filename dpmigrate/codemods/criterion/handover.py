@@ -23,6 +23,7 @@ from dpmigrate.codemods.program.facts import Scope
 from dpmigrate.codemods.program.places import fresh_name, variables_in
 from dpmigrate.codemods.program.routes import Routes
 from dpmigrate.codemods.program.ways import (
+    ancestors,
     calls_lead,
     calls_leading_to,
     declared_global,
@@ -54,10 +55,20 @@ def give(upgrade: UpgradedCall, text: str) -> ProjectEdits:
 
 def free_name(wrapping: Wrapping, names: Sequence[str] = NAMES) -> str:
     """The first of some names that is free wherever the wrapped criterion is to be read."""
-    facts, call_scope, scopes = wrapping.facts, wrapping.upgrade.scope, wrapping.loss_scopes
+    facts, upgrade, scopes = wrapping.facts, wrapping.upgrade, wrapping.loss_scopes
+    call_scope = upgrade.scope
     if any(s is not call_scope for s in scopes) and all(same_class(facts, s, call_scope) for s in scopes):
         owner = facts.class_of(call_scope)
         assert owner is not None
+        classes_above = list(ancestors(facts, owner))
+        above = next((s for s in scopes if facts.class_of(s) in classes_above), None)
+        if isinstance(above, cst.FunctionDef):
+            raise upgrade.withheld(
+                f"{above.name.value} (line {facts.position(above)}) makes the losses, and objects of its "
+                f"class that are no {owner.name.value} have no wrapped criterion: keep the criterion in a "
+                "member before this call, give it as criterion=, and put the third object that comes back "
+                "into its place"
+            )
         taken = {a.attr.value for a in facts.inside(owner, cst.Attribute)}
         return "self." + next((n for n in names if n not in taken), "dp_criterion")
     taken_apart = wrapping.result.scopes

@@ -117,6 +117,14 @@ def _to_the_call(wrapping: Wrapping, kept: Kept, kept_in: Scope, routes: Routes)
                 facts.module_of(kept.homes[0]),
                 kept.homes[0],
             )
+        for call in leading_calls(facts, upgrade.scope, kept_in)[:1]:
+            if not facts.is_before(call, upgrade.call):  # ``super().__init__()`` behind it
+                raise Withheld(
+                    f"{kept.name} is made by {facts.code(call.func).strip()}, after make_private (line "
+                    f"{facts.position(upgrade.call)}), which has to be given it: call that before",
+                    facts.module_of(call),
+                    call,
+                )
         return ProjectEdits() if is_method(facts, upgrade.scope) else None
     around = _bound_around(wrapping, kept, kept_in)
     if around is None and not _hands_on(wrapping, kept, kept_in):

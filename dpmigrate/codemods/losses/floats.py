@@ -26,6 +26,9 @@ _OF_ONE_TENSOR = frozenset(
 )
 """Functions of torch that only read their tensor, and of which no device or gradient is asked."""
 
+_NUMBER_OF_MANY = frozenset(["sum", "min", "max"])
+"""Functions of Python that give a number of such numbers."""
+
 
 class UseWithheld(Withheld):
     """Something done with losses of the project's criterion that those of the wrapped one do not offer."""
@@ -72,6 +75,8 @@ class Floats:
             for call, _ in facts.callers.get(facts.scope(node), ()):
                 if facts.gives_back(call):
                     self.follow(call)
+        elif isinstance(parent, (cst.ListComp, cst.GeneratorExp, cst.SetComp)) and parent.elt is node:
+            self._collected(parent)
         elif isinstance(parent, cst.Element):
             self._element(node, parent)
         elif isinstance(parent, cst.Arg):
@@ -122,6 +127,8 @@ class Floats:
         if isinstance(around, cst.Arg):
             self._argument(node, around)
             return
+        if isinstance(sequence, cst.List):
+            self._collected(sequence)
         if not isinstance(sequence, cst.Tuple) or not isinstance(facts.parent(sequence), cst.Return):
             return
         place = next(i for i, e in enumerate(sequence.elements) if e is element)
@@ -140,14 +147,56 @@ class Floats:
             self._into_torch(node, arg, call)
             return
         assert isinstance(call.func, cst.Attribute)
-        held = facts.code(call.func.value).strip()
-        for other in facts.inside(facts.scope(call), cst.Call):
-            given = [facts.code(a.value).strip() for a in other.args]
-            if held not in given or facts.code(other.func) not in ("torch.stack", "torch.cat"):
+        self._out_of(call.func.value)
+
+    def _collected(self, collection: cst.BaseExpression) -> None:
+        """Numbers that are listed, as they are or in a variable."""
+        parent = self.facts.parent(collection)
+        if isinstance(parent, cst.Arg):
+            self._taken_whole(collection)
+        elif isinstance(parent, cst.Assign):
+            for target in parent.targets:
+                self._out_of(target.target)
+
+    def _out_of(self, collection: cst.BaseExpression) -> None:
+        """What is done with the numbers in a variable, each or all together."""
+        facts, text = self.facts, self.facts.code(collection).strip()
+        if not isinstance(collection, (cst.Name, cst.Attribute)):
+            return
+        for load in facts.inside(facts.scope(collection), type(collection)):
+            if load is collection or facts.code(load).strip() != text:
                 continue
-            if name_of(other.func) == "cat" or len(given) > 1:
-                refuse_use(self.facts, other, f"the tensors in {held} are joined")
-            self.edits.of(facts.module_of(other)).change(other.func, _tensor)
+            around = facts.parent(load)
+            if isinstance(around, cst.Subscript) and around.value is load:
+                self.follow(around)
+            elif isinstance(around, (cst.For, cst.CompFor)) and around.iter is load:
+                self._each_of(around)
+            else:
+                self._taken_whole(load)
+
+    def _each_of(self, loop: cst.For | cst.CompFor) -> None:
+        """The variable that is each of the numbers in its turn."""
+        target = loop.target
+        if not isinstance(target, cst.Name):
+            return
+        around = self.facts.parent(loop) if isinstance(loop, cst.CompFor) else loop
+        for load in self.facts.inside(around or loop, cst.Name):
+            if load is not target and load.value == target.value:
+                self.follow(load)
+
+    def _taken_whole(self, collection: cst.CSTNode) -> None:
+        """A call that is given all numbers at once."""
+        facts, arg = self.facts, self.facts.parent(collection)
+        call = facts.parent(arg) if isinstance(arg, cst.Arg) else None
+        if not isinstance(call, cst.Call) or arg is not call.args[0] or call in self._seen:
+            return
+        if facts.code(call.func) in ("torch.stack", "torch.cat"):
+            self._seen.add(call)
+            if name_of(call.func) == "cat" or len(call.args) > 1:
+                refuse_use(self.facts, call, f"the tensors in {facts.code(collection).strip()} are joined")
+            self.edits.of(facts.module_of(call)).change(call.func, _tensor)
+        elif isinstance(call.func, cst.Name) and call.func.value in _NUMBER_OF_MANY:
+            self.follow(call)
 
     def _into_torch(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> None:
         """A function of torch takes the number as a tensor again, where that is all that it needs."""

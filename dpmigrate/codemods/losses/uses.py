@@ -86,6 +86,8 @@ class Uses:
         while isinstance(parent, (cst.Await,)):
             parent = facts.parent(parent)
         if any(n in self.handled for n in facts.above(node)):
+            if isinstance(parent, cst.NamedExpr):
+                self._target(parent.target, node, reduced)
             return
         live = facts.reached(node, self.guard)
         if isinstance(parent, cst.Attribute) and parent.value is node:

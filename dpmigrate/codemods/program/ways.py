@@ -64,7 +64,7 @@ def same_class(facts: Facts, a: Scope, b: Scope) -> bool:
     other = facts.class_of(b) if isinstance(b, cst.FunctionDef) else None
     if one is None or other is None:
         return False
-    return one is other or other in _ancestors(facts, one) or one in _ancestors(facts, other)
+    return one is other or other in ancestors(facts, one) or one in ancestors(facts, other)
 
 
 def of_torch_module(facts: Facts, node: cst.BaseExpression) -> bool:
@@ -90,13 +90,13 @@ def _is_own(member: cst.Attribute) -> bool:
     return isinstance(member.value, cst.Name) and member.value.value == "self"
 
 
-def _ancestors(facts: Facts, cls: cst.ClassDef, depth: int = MAX_CALLS) -> Iterator[cst.ClassDef]:
+def ancestors(facts: Facts, cls: cst.ClassDef, depth: int = MAX_CALLS) -> Iterator[cst.ClassDef]:
     """The project's classes that a class descends from."""
     for base in cls.bases if depth else ():
         for what in facts.held(base.value):
             if isinstance(what, Defined) and isinstance(what.node, cst.ClassDef) and facts.knows(what.node):
                 yield what.node
-                yield from _ancestors(facts, what.node, depth - 1)
+                yield from ancestors(facts, what.node, depth - 1)
 
 
 def repeats(facts: Facts, call: cst.CSTNode, made: Iterable[cst.CSTNode]) -> bool:

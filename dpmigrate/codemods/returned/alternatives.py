@@ -25,6 +25,8 @@ def give_alternatives(
 
     ``is_there`` says whether ``name`` is the criterion where such a tuple is made.
     """
+    if isinstance(facts.parent(event.origin.node), cst.Element):
+        return ProjectEdits()  # ``engine, (model, optimizer, loader) = ...``: what is beside is no result.
     assign = facts.nearest(event.origin.node, cst.Assign)
     taken = facts.held(assign.value) if isinstance(assign, cst.Assign) else []
     others = [what for what in taken if isinstance(what, Thing) and what.kind == "seq"]

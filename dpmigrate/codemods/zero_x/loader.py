@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import TypeGuard
 
 import libcst as cst
@@ -74,9 +74,18 @@ class Trained:
         for step in self.steps():
             for loop in self.loops_around(step):
                 for node in self._sources(loop):
-                    for text in self._variable(node, loop, MAX_CALLERS):
+                    for text in self._texts(node, loop, step):
                         loops.setdefault(text, []).append(loop)
         return loops
+
+    def _texts(self, node: cst.BaseExpression | None, loop: cst.For, step: cst.Call) -> Iterator[str]:
+        """A loader as the scope of ``attach`` knows it; ``loaders[phase]`` by the phase that steps."""
+        key = _key_tested(node, self.facts.above(step), loop) if isinstance(node, cst.Subscript) else None
+        if key is None or not isinstance(node, cst.Subscript):
+            yield from self._variable(node, loop, MAX_CALLERS)
+            return
+        for text in self._variable(node.value, loop, MAX_CALLERS):
+            yield f"{text}[{self.facts.code(key).strip()}]" if text else ""
 
     def _sources(self, loop: cst.For) -> Iterator[cst.BaseExpression | None]:
         """What a loop reads, also by a variable that holds ``tqdm(loader)``."""
@@ -227,6 +236,35 @@ def _is_entry(node: cst.BaseExpression | None) -> TypeGuard[cst.Subscript]:
         return False
     index = node.slice[0].slice
     return isinstance(index, cst.Index) and isinstance(index.value, (cst.SimpleString, cst.Integer))
+
+
+def _key_tested(
+    node: cst.Subscript, around: Iterable[cst.CSTNode], loop: cst.For
+) -> cst.BaseExpression | None:
+    """The literal that a variable key is, by the tests between a loop and a step in it."""
+    index = node.slice[0].slice if len(node.slice) == 1 else None
+    key = index.value if isinstance(index, cst.Index) else None
+    inside: cst.CSTNode | None = None
+    for above in around:
+        if above is loop or not isinstance(key, cst.Name):
+            return None
+        if isinstance(above, cst.If) and inside is above.body:
+            for test in _all_true(above.test):
+                if isinstance(test.left, cst.Name) and test.left.value == key.value:
+                    return test.comparisons[0].comparator
+        inside = above
+    return None
+
+
+def _all_true(test: cst.BaseExpression) -> Iterator[cst.Comparison]:
+    """The comparisons with a string, ``phase == "train"``, that all hold where a test does."""
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.And):
+        yield from _all_true(test.left)
+        yield from _all_true(test.right)
+    elif isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        compared = test.comparisons[0]
+        if isinstance(compared.operator, cst.Equal) and isinstance(compared.comparator, cst.SimpleString):
+            yield test
 
 
 def argument_of(call: cst.Call, place: int, *names: str) -> cst.BaseExpression | None:
