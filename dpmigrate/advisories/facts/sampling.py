@@ -289,6 +289,8 @@ def _secure_with_generator(s: Subject) -> Tri:
     generators = [o for o in given if isinstance(o.what, Thing)]
     if len(secure) == len(engine.secure_mode.options) and len(generators) == len(given):
         return bool(secure and generators)
+    if secure and len(secure) == len(engine.secure_mode.options) and generators:
+        return s.unsure("the generator is given where somebody asks for it")
     decided = ((a.guard, b.guard) for a in secure for b in generators if a.guard and b.guard)
     together = any(a <= b or b <= a for a, b in decided)
     return s.unsure("what decides on one of them may decide on the other") if together else False

@@ -201,7 +201,7 @@ def set_item(ip: Interpreter, target: cst.Subscript, value: Value) -> None:
     if any(isinstance(a, Tensor) for a in container.atoms):
         registry.tell_hooks(ip, "<changed by an operator>", registry.CallInfo(target, [container, value]))
     if ip.runs:
-        registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container]))
+        registry.tell_hooks(ip, "<item assigned>", registry.CallInfo(target, [container], {"value": value}))
     key = subscript_key(ip, target)
     put = None
     if _is_part(target):

@@ -21,7 +21,7 @@ from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.accounting import MadeInstead
 from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.source.once import read_once
-from dpmigrate.analysis.source.tree import catches
+from dpmigrate.analysis.source.tree import catches, every
 from dpmigrate.analysis.training import Fallback, TrainingRun
 
 OPACUS_MISSING: Slot[dict[Literal, Origin]] = Slot(dict)
@@ -257,7 +257,7 @@ def _handled(
     ip.path = saved
     wide = catches(handler, "Exception")
     if wide:
-        _made_instead(ip, in_body, made_by.now())
+        _made_instead(ip, handler, in_body, made_by.now())
     retried.tell_of_another_try(ip, node, handler, in_body, wide)
     return delta
 
@@ -314,10 +314,16 @@ def _returns(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> bool:
     return isinstance(last, cst.Return)
 
 
-def _made_instead(ip: Interpreter, failed: list[TrainingRun], made: list[TrainingRun]) -> None:
-    """Tell runs that a wide handler makes of the runs in whose place it makes them."""
+def _made_instead(
+    ip: Interpreter, handler: cst.CSTNode, failed: list[TrainingRun], made: list[TrainingRun]
+) -> None:
+    """Tell runs that a wide handler makes of the runs in whose place it makes them.
+
+    A handler that fixes the model takes the failure for the validator's, which comes before any hook.
+    """
+    fixes = any(isinstance(n, cst.Attribute) and n.attr.value == "fix" for n in every(handler))
     for run in made:
-        again = any(run.raw_models & other.raw_models for other in failed)
+        again = not fixes and any(run.raw_models & other.raw_models for other in failed)
         weaker = any(_is_weaker(run, other) for other in failed)
         there = replace(ip.at(run.origin.node), origin=run.origin)
         if failed:

@@ -178,7 +178,8 @@ def dict_items(ip: Interpreter, atom: Obj, key: Value | None) -> Value:
         if len(symbols) == 1 and isinstance(slot, tuple):
             held = held.guarded(frozenset({Literal(symbols[0], ("eq", slot[1]), True)}))
         parts.append(held)
-    if not parts or ip.store.get(atom, "rest") or atom.kind != "dict":
+    rest = ip.store.get(atom, "rest")
+    if not parts or atom.kind != "dict" or (rest and any(isinstance(a, Unknown) for a in rest.atoms)):
         parts.append(of(Unknown((atom.key, "rest"), "an unknown key")))
     return join_all(parts)
 

@@ -39,6 +39,8 @@ class SteppedBeside(Event):
     """Its class."""
     before_noise: bool
     """Whether it takes gradients that the private step has not come to: they have no noise yet."""
+    of_the_same: bool = False
+    """Whether all that it trains is in the private optimizer as well, whose step puts noise there."""
 
 
 @dataclass(frozen=True, slots=True)

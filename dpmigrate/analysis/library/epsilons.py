@@ -242,6 +242,16 @@ def _make_array(ip: Interpreter, info: CallInfo) -> Value:
     return made
 
 
+@function("<item assigned>")
+def _put_into_an_array(ip: Interpreter, info: CallInfo) -> Value:
+    """``epsilons[i] = engine.get_epsilon(delta)``, of an array that was made with zeros."""
+    held = _among(ip, info.argument(None, "value"))
+    for symbol in _symbols(info.positional[0]) if held else ():
+        there = _ARRAYS.of(ip).setdefault(symbol, [])
+        there.extend(one for one in held if one not in there)
+    return NOTHING
+
+
 @function("pandas.DataFrame")
 def _make_table(ip: Interpreter, info: CallInfo) -> Value:
     """A table of records, or of columns: ``table["epsilon"]`` and ``table.epsilon`` are an array of them."""

@@ -206,6 +206,8 @@ def tell_of_rounds(ip: Interpreter, run: TrainingRun) -> None:
             ip.happen(run, WeightsLoaded(here, changing=True, hooked=True))
     if _goes_on_with_its_own(run):
         ip.happen(run, WeightsLoaded(here, changing=True))
+    elif any(_made_the_first_time(ip, run, model) for model in run.raw_models):
+        ip.happen(run, WeightsLoaded(here, changing=True, hooked=True))
     taken = _TAKEN.of(ip)
     if run not in taken:
         sources = frozenset(_sources(ip, run.raw_models))
@@ -268,6 +270,15 @@ def _goes_on_with_its_own(run: TrainingRun) -> bool:
         and not doubts(e.guard)
         for e in modules
     ) and not any(isinstance(e.atom, Unknown) and is_one_of_several(e.atom.symbol) for e in modules)
+
+
+def _made_the_first_time(ip: Interpreter, run: TrainingRun, model: Atom) -> bool:
+    """Whether a loop around makes a model in one of its turns alone: ``if self.net is None:``."""
+    born = ip.births.get(model) if isinstance(model, Obj) else None
+    if not isinstance(model, Obj) or model.node is None or born is None:
+        return False
+    around = [turn for turn in born.loops if turn in run.loops]
+    return bool(around) and around[-1] in turns_of_one_time(ip, model.node)
 
 
 def _tells_the_epoch(symbol: Hashable) -> bool:

@@ -265,4 +265,40 @@ for x, y in loader:
             ("a-difference", "HOOKED", "(HOOKED | BY_HAND) - HOOKED"),
         )
     ),
+    Pair(
+        "DPM123",
+        "of-parameters-that-the-private-one-has",
+        HEAD
+        + """
+from itertools import chain
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(16, 8), nn.Linear(8, 4)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+
+net = Net()
+optimizer = torch.optim.SGD(chain(FACT), lr=0.1)
+other = torch.optim.Adam(net.body.parameters(), lr=1e-4)
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=optimizer,
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+    other.step()
+""",
+        "net.head.parameters()",
+        "net.head.parameters(), net.body.parameters()",
+    ),
 )

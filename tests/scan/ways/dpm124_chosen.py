@@ -32,6 +32,21 @@ for x, y in loader:
 """
 )
 
+SPREAD = (
+    PRIVATE
+    + """
+def term(z):
+    return FACT
+
+
+for x, y in loader:
+    optimizer.zero_grad()
+    output = net(x)
+    (F.cross_entropy(output, y) + 0.1 * term(output)).backward()
+    optimizer.step()
+"""
+)
+
 PAIRS = (
     Pair("DPM124", "chosen-by-a-helper", HELPER, "losses.detach().median()", "bound"),
     *(
@@ -96,5 +111,16 @@ for x, y in loader:
 """,
         "other.t()",
         "torch.randn(8, 4).t()",
+    ),
+    *(
+        Pair("DPM124", f"spread-over-the-batch-{name}", SPREAD, wrong, right)
+        for name, wrong, right in (
+            (
+                "in-a-term",
+                "torch.relu(1 - torch.sqrt(z.var(dim=0) + 1e-4)).mean()",
+                "torch.relu(1 - torch.sqrt(z.var(dim=1) + 1e-4)).mean()",
+            ),
+            ("by-torch", "-torch.std(z, 0).sum()", "print(z.std(0).mean().item()) or 0.0"),
+        )
     ),
 )

@@ -25,4 +25,31 @@ PrivacyEngine(secure_mode=True).make_private(
         "noise_generator",
         "generator",
     ),
+    Pair(
+        "DPM206",
+        "generator-where-somebody-asks-for-it",
+        HEAD
+        + """
+import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int)
+args = parser.parse_args()
+generator = None
+if args.seed is not None:
+    generator = torch.Generator()
+    generator.manual_seed(args.seed)
+net = nn.Linear(16, 4)
+PrivacyEngine(FACT).make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+    noise_generator=generator,
+)
+""",
+        "secure_mode=True",
+        "secure_mode=False",
+    ),
 )

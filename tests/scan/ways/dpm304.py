@@ -320,4 +320,78 @@ while messages.running():
         "message.round >= 0",
         "message.round == 0",
     ),
+    Pair(
+        "DPM304",
+        "a-model-made-the-first-time",
+        HEAD
+        + """
+class Classifier:
+    def __init__(self):
+        self.net = None
+        self.engine = PrivacyEngine()
+
+    def partial_fit(self, records):
+        if self.net is None:
+            self.net = nn.Linear(16, 4)
+        engine = FACT
+        net, optimizer, loader = engine.make_private(
+            module=self.net,
+            optimizer=torch.optim.SGD(self.net.parameters(), lr=0.1),
+            data_loader=DataLoader(records, batch_size=32),
+            noise_multiplier=1.0,
+            max_grad_norm=1.0,
+        )
+        for x, y in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), y).backward()
+            optimizer.step()
+        self.net = net.to_standard_module()
+        return engine.get_epsilon(1e-5)
+
+
+records = data()
+classifier = Classifier()
+for epoch in range(5):
+    print(classifier.partial_fit(records))
+""",
+        "PrivacyEngine()",
+        "self.engine",
+    ),
+    Pair(
+        "DPM304",
+        "engines-of-clients-by-a-comprehension",
+        HEAD
+        + """
+import sys
+
+
+def trained(state, records, engine):
+    net = nn.Linear(16, 4)
+    net.load_state_dict(state)
+    engine = engine if engine is not None else PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(records, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return net._module.state_dict(), engine.get_epsilon(1e-5)
+
+
+records, state = data(), nn.Linear(16, 4).state_dict()
+clients = range(len(sys.argv))
+engines = {client: FACT for client in clients}
+for round_number in range(5):
+    for client in clients:
+        state, epsilon = trained(state, records, engines[client])
+        print(epsilon)
+""",
+        "None",
+        "PrivacyEngine()",
+    ),
 )

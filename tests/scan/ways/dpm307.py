@@ -175,4 +175,37 @@ print("epsilon:", FACT)
         "sum(costs) / len(costs)",
         "sum(costs)",
     ),
+    Pair(
+        "DPM307",
+        "put-into-an-array",
+        HEAD
+        + """
+import numpy as np
+
+
+def trained(records):
+    net, engine = nn.Linear(16, 4), PrivacyEngine()
+    net, optimizer, loader = engine.make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        data_loader=DataLoader(records, batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+    )
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    return net, engine.get_epsilon(1e-5)
+
+
+parts = [data(), data(), data()]
+epsilons = np.zeros(len(parts))
+for i, records in enumerate(parts):
+    _, epsilons[i] = trained(records)
+print(epsilons.FACT())
+""",
+        "mean",
+        "max",
+    ),
 )

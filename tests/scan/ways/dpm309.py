@@ -134,4 +134,30 @@ net, optimizer, loader = made
         "kept",
         "nn.Linear(16, 4)",
     ),
+    Pair(
+        "DPM309",
+        "the-same-model-or-one-that-was-fixed",
+        HEAD
+        + """
+from opacus.validators import ModuleValidator
+
+
+def make(net, loader):
+    engine = PrivacyEngine()
+    options = {"data_loader": loader, "noise_multiplier": 1.0, "max_grad_norm": 1.0}
+    try:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        return engine.make_private(module=net, optimizer=optimizer, **options)
+    except Exception:
+        net = FACT
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        return engine.make_private(module=net, optimizer=optimizer, **options)
+
+
+net, optimizer, loader = make(nn.Linear(16, 4), DataLoader(data(), batch_size=32))
+"""
+        + STEP,
+        "net.train()",
+        "ModuleValidator.fix(net)",
+    ),
 )

@@ -33,4 +33,11 @@ net, optimizer, loader = engine.make_private(
         )
         for wrong in ("sampling_poisson", "poissonSampling")
     ),
+    Pair(
+        "DPM406",
+        "keyword-of-another-library",
+        PRIVATE.replace("max_grad_norm=1.0,", "max_grad_norm=1.0,\n    FACT=True,") + STEP,
+        "l2_norm_clip",
+        "of_a_fork",
+    ),
 )

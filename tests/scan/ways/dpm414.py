@@ -97,4 +97,40 @@ net, optimizer, loader = PrivacyEngine().make_private(
         "True",
         "False",
     ),
+    *(
+        Pair(
+            "DPM414",
+            f"torchvision-frozen-by-names-{name}",
+            HEAD
+            + f"""
+import torchvision
+
+net = torchvision.models.resnet18(norm_layer=nn.Identity)
+net.fc = nn.Linear(512, 4)
+{frozen}
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)"""
+            + STEP,
+            "layer4",
+            "fc",
+        )
+        for name, frozen in (
+            ("one-by-one", "for name, p in net.named_parameters():\n    p.requires_grad = 'FACT' in name"),
+            (
+                "but-for-some",
+                "for name, p in net.named_parameters():\n    if 'FACT' not in name:\n"
+                "        p.requires_grad = False",
+            ),
+            (
+                "by-children",
+                "for name, child in net.named_children():\n    if name != 'FACT':\n"
+                "        for p in child.parameters():\n            p.requires_grad = False",
+            ),
+        )
+    ),
 )

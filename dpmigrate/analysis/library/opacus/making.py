@@ -71,10 +71,20 @@ OF_OTHER_CALLS = frozenset(
         *("epsilon", "delta", "target_epsilon", "target_delta", "sigma", "noise_scale", "secure_mode"),
         *("accountant", "model", "net", "loss", "max_physical_batch_size", "max_physical_batch"),
         *("virtual_batch_size", "num_epochs", "steps", "secure_rng"),
+        *(
+            "l2_norm_clip",
+            "num_microbatches",
+            "clip_norm",
+            "clipping_norm",
+            "clip_value",
+            "clipping_threshold",
+        ),
+        *("noise_std", "noise_level", "lr", "learning_rate", "max_epsilon", "privacy_budget"),
     ]
 )
-"""Keywords of 0.x, of engines, accountants and memory managers. Any other that is near to none of
-``make_private``'s own is taken for one of a fork of Opacus."""
+"""Keywords of 0.x, of engines, accountants, memory managers and other libraries.
+
+Any other that is near to none of ``make_private``'s own is taken for one of a fork of Opacus."""
 
 
 def tell_of_the_call(ip: Interpreter, run: TrainingRun, info: CallInfo) -> None:

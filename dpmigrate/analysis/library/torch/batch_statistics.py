@@ -23,7 +23,7 @@ from dpmigrate.analysis.ledger.models import BatchStatistics
 from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
-from dpmigrate.analysis.source.tree import every, meant_by
+from dpmigrate.analysis.source.tree import every, meant_by, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _STATISTICS = frozenset(["mean", "std", "var", "std_mean", "var_mean", "min", "amin"])
@@ -123,6 +123,63 @@ def _trains_with_it(ip: Interpreter, info: CallInfo) -> Value:
         if any(isinstance(m, Obj) and m.kind == "dp-model" and m.data is mark.run for m in models):
             ip.happen(mark.run, BatchStatistics(mark.at, mark.text, sure=False, given=True))
     return NOTHING
+
+
+@function("<asked of a tensor>", "<given to a function of tensors>")
+def _deviates(ip: Interpreter, info: CallInfo) -> Value:
+    """``outputs.var(0)``, ``torch.std(outputs, dim=0)``, of which a term of the loss is made by itself."""
+    call = info.node
+    if info.name.rpartition(".")[2] not in _DEVIATIONS or not isinstance(call, cst.Call) or not ip.loops:
+        return NOTHING
+    given = [arg.value for arg in call.args if arg.keyword is None]
+    tensor = call.func.value if isinstance(call.func, cst.Attribute) else None
+    if "." in info.name:
+        tensor = given.pop(0) if given else None
+    named = (a.value for a in call.args if a.keyword and a.keyword.value in ("dim", "axis"))
+    over = next(named, given[0] if given else None)
+    if not isinstance(tensor, cst.Name) or over is None or ip.evaluate(over).only != Const(0):
+        return NOTHING
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    if ip.gradients_off or _is_to_be_looked_at(ip, call) or _meets(tensor, call, around):
+        return NOTHING
+    for model in _private(ip, info.positional[0]) if info.positional else ():
+        for run in runs_of_model(ip, model):
+            text = f"{tensor.value}.{info.name.rpartition('.')[2]}(0)"
+            ip.happen(run, BatchStatistics(ip.at(call), text, sure=False))
+    return NOTHING
+
+
+_LOOKED_AT = frozenset(["item", "detach", "tolist", "cpu", "numpy", "data"])
+_TELLING = frozenset(["print", "log", "info", "debug", "append", "add_scalar", "float", "log_dict", "update"])
+
+
+def _is_to_be_looked_at(ip: Interpreter, call: cst.Call) -> bool:
+    """Whether a number leaves the graph, or is told, where it is computed."""
+    if call not in ip.module.nesting:
+        return False
+    for above in ip.module.nesting.above(call):
+        if isinstance(above, cst.BaseStatement):
+            return False
+        if isinstance(above, cst.FormattedStringExpression):
+            return True
+        if isinstance(above, cst.Attribute) and above.attr.value in _LOOKED_AT:
+            return True
+        name = above.func if isinstance(above, cst.Call) else None
+        name = name.attr if isinstance(name, cst.Attribute) else name
+        if isinstance(name, cst.Name) and name.value in _TELLING:
+            return True
+    return False
+
+
+def _meets(tensor: cst.Name, call: cst.Call, around: cst.CSTNode) -> bool:
+    """Whether a tensor meets this statistic of itself, which is told where it does."""
+    return any(
+        part is call
+        for node in every(around)
+        if isinstance(node, cst.BinaryOperation) and tensor.value in names_in(node.left)
+        for meant in meant_by(node.right, around)
+        for part in every(meant)
+    )
 
 
 def _private(ip: Interpreter, value: Value) -> list[Atom]:

@@ -15,7 +15,7 @@ from dpmigrate.analysis.ledger import Stepped
 from dpmigrate.analysis.ledger.optimizing import MovedByHand, SteppedBeside
 from dpmigrate.analysis.library import feeding, pending, trained_plainly, unused
 from dpmigrate.analysis.library.passed import runs_before
-from dpmigrate.analysis.library.torch.structure import MODELS
+from dpmigrate.analysis.library.torch.structure import IN_PART, MODELS
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every
 from dpmigrate.analysis.training import TrainingRun, entries_of_kind
@@ -48,7 +48,14 @@ def plain_step(ip: Interpreter, optimizer: Obj, node: cst.CSTNode, guard: Guard)
         if _made_with(ip, optimizer, run) or of_its_model:
             name = str(optimizer.data or "another optimizer")
             unused.end(ip, run, used=True)
-            ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise=before_noise))
+            same = _trains_all_of(ip, run, models)
+            ip.happen(run, SteppedBeside(ip.at(node, guard), name, before_noise, same))
+
+
+def _trains_all_of(ip: Interpreter, run: TrainingRun, models: list[Atom]) -> bool:
+    """Whether the optimizer that a run was given has all parameters of some models, or parts of one."""
+    whole = [MODELS.of(ip).get(made, set()) - IN_PART.of(ip).get(made, set()) for made in run.raw_optimizers]
+    return bool(models) and bool(whole) and all(set(models) <= trained for trained in whole)
 
 
 @function("<step of something unknown>")

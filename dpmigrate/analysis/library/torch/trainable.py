@@ -16,13 +16,16 @@ from dpmigrate.analysis.library.counters import counters_of
 from dpmigrate.analysis.library.passed import runs_before
 from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function
-from dpmigrate.analysis.source.tree import assigned_to, contains, names_in
+from dpmigrate.analysis.source.tree import assigned_to, contains, every, names_in
 from dpmigrate.analysis.training import TrainingRun
 
 _FROZEN: Slot[dict[Atom, set[Hashable]]] = Slot(dict)
 """By model or layer: which of its parameters were frozen."""
 _WHOLLY: Slot[dict[Atom, Guard]] = Slot(dict)
 """Those of which all parameters are frozen, each with what was assumed there."""
+_BY_THEIR_HEAD: Slot[set[Atom]] = Slot(set)
+"""Models of which a loop over names freezes all but what is called like a head."""
+_HEADS = frozenset(["fc", "classifier", "head", "heads", "linear", "last_linear", "logits"])
 _SOME = "some, by their names"
 _CHOSEN_BY: Slot[dict[Hashable, object]] = Slot(dict)
 """By node: what a choice among parameters was made of the first time."""
@@ -58,6 +61,7 @@ def set_trainable(
         frozen = _FROZEN.of(ip).setdefault(model, set())
         if not late and not trainable:
             frozen.add(which)
+            _note_head(ip, model, node)
         elif not late and not ip.conditional and which is not None:
             frozen.discard(which)
         elif not late and not ip.conditional and not part:
@@ -104,7 +108,7 @@ def _choose_some(
             changed = made_of != again or _by_the_epoch(ip, node, value)
             if run in there and changed and _frozen_before(ip, run):
                 ip.happen(run, TrainableSet(ip.at(node, guard | {DOUBT}), True, before=True))
-    _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))])
+    _freeze_some(ip, [m for m in models if not any(run in there for run in runs_of_model(ip, m))], node)
 
 
 def _by_the_epoch(ip: Interpreter, target: cst.CSTNode, value: cst.BaseExpression) -> bool:
@@ -118,11 +122,32 @@ def _by_the_epoch(ip: Interpreter, target: cst.CSTNode, value: cst.BaseExpressio
     return not names_in(value).isdisjoint(counted - parts)
 
 
-def _freeze_some(ip: Interpreter, models: Iterable[Atom]) -> None:
+def _freeze_some(ip: Interpreter, models: Iterable[Atom], node: cst.CSTNode) -> None:
     """Some parameters are frozen and the others trained, by their names."""
     for model in models:
+        _note_head(ip, model, node)
         _FROZEN.of(ip)[model] = {_SOME}
         _WHOLLY.of(ip).pop(model, None)
+
+
+def _note_head(ip: Interpreter, model: Atom, node: cst.CSTNode) -> None:
+    """Remember whether the names that a loop asks for, where it freezes, are those of heads alone."""
+    loops = _loops_around(ip, node)
+    asked = (
+        [n.evaluated_value for n in every(loops[0].body) if isinstance(n, cst.SimpleString)] if loops else []
+    )
+    heads = bool(asked) and all(str(name).strip(".").partition(".")[0] in _HEADS for name in asked)
+    (_BY_THEIR_HEAD.of(ip).add if heads else _BY_THEIR_HEAD.of(ip).discard)(model)
+
+
+def trains_its_head_alone(ip: Interpreter, model: Atom) -> bool:
+    """Whether all of a model but its head is frozen, as the names say that a loop asks for."""
+    return model in _BY_THEIR_HEAD.of(ip)
+
+
+def partly_frozen(ip: Interpreter, model: Atom) -> bool:
+    """Whether some of a model's parameters were frozen, and it is not known of which layers."""
+    return bool(_FROZEN.of(ip).get(model)) and not wholly_frozen(ip, model)
 
 
 def _only_some_frozen(ip: Interpreter, run: TrainingRun) -> bool:

@@ -24,7 +24,7 @@ from dpmigrate.analysis.library.torch.in_place.forward import MAX_DEPTH, Forward
 from dpmigrate.analysis.library.torch.in_place.names import SAME_MEMORY
 from dpmigrate.analysis.library.torch.models import IN_PLACE
 from dpmigrate.analysis.library.torch.structure import LAYERS, attributes_of, forward_of
-from dpmigrate.analysis.library.torch.trainable import wholly_frozen
+from dpmigrate.analysis.library.torch.trainable import partly_frozen, trains_its_head_alone, wholly_frozen
 from dpmigrate.analysis.source.tree import children, every
 from dpmigrate.analysis.training import TrainingRun
 from dpmigrate.model import Tri
@@ -103,8 +103,13 @@ class _Reading:
         if wholly_frozen(self.ip, layer):  # Opacus hooks what is trained; what else the model was given since
             return ""
         if str(layer.data).startswith("torchvision.models.") and name.startswith(_OF_TORCHVISION):
+            if trains_its_head_alone(self.ip, layer):
+                return ""
             if not self.ip.texts.hold(_FORWARD_REPLACED):
+                partly = partly_frozen(self.ip, layer)
+                self.conditions += partly
                 self.note(Origin(layer.module, layer.node, f"torchvision's {name}"), "hooked", "library")
+                self.conditions -= partly
             return "hooked"
         if given and not self.switched_off and (asked := self._asked(layer)) is not False:
             self.conditions += asked is None
@@ -163,7 +168,13 @@ class _Reading:
     def _instance(self, model: Obj, given: str, depth: int) -> str:
         assert isinstance(model.data, Class)
         method = forward_of(self.ip, model)
+        partly = partly_frozen(self.ip, model)
+        self.conditions += partly
         if method is None:
             chained = "torch.nn.Sequential" in external_names(model.data)
-            return self._chain(model, given, depth) if chained else ""
-        return Forward(self, method, model, attributes_of(self.ip, model), depth).run(Given([given]), {})
+            made = self._chain(model, given, depth) if chained else ""
+        else:
+            read = Forward(self, method, model, attributes_of(self.ip, model), depth)
+            made = read.run(Given([given]), {})
+        self.conditions -= partly
+        return made
