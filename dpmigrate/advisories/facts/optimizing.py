@@ -14,6 +14,7 @@ from dpmigrate.analysis.ledger.checkpoints import (
     WeightsSaved,
 )
 from dpmigrate.analysis.ledger.expressions import OfRun
+from dpmigrate.analysis.ledger.gradients import NoiseOfItsOwn
 from dpmigrate.analysis.ledger.optimizing import (
     AccountantAsked,
     AccountantTold,
@@ -78,6 +79,12 @@ def _asked_for_its_noise_alone(s: Subject) -> Tri:
         return False
     targets = [e.origin.node for e in s.run.happened(Unpack)]
     return bool(targets) and all(map(_throws_the_model_away, targets))
+
+
+@fact
+def _noise_of_its_own(s: Subject) -> Tri:
+    """Whether the program puts noise of its own in the place of Opacus's."""
+    return any(True for _ in s.run.happened(NoiseOfItsOwn))
 
 
 def _throws_the_model_away(target: cst.CSTNode) -> bool:

@@ -77,6 +77,11 @@ class NoisePatchedOut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseOfItsOwn(Event):
+    """The private optimizer's ``add_noise`` is replaced by something of the program's own that may add some."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseSwitchedOff(Event):
     """The noise multiplier of the private optimizer becomes 0 after the run was made."""
 

@@ -86,6 +86,26 @@ class Engine(PrivacyEngine):
     ),
     Pair(
         "DPM208",
+        "switched-off-for-noise-of-its-own",
+        PRIVATE
+        + """
+import types
+
+
+def add_noise(self):
+    for p in self.params:
+        p.grad = p.summed_grad + torch.distributions.Laplace(0.0, 2.0).sample(p.shape)
+
+
+optimizer.noise_multiplier = 0.0
+FACT
+"""
+        + STEP,
+        "optimizer.noise_kind = types.MethodType(add_noise, optimizer)",
+        "optimizer.add_noise = types.MethodType(add_noise, optimizer)",
+    ),
+    Pair(
+        "DPM208",
         "an-item-that-is-above-zero",
         ITEM.replace("FACT", "loader").replace("TEST", "FACT"),
         ">=",

@@ -13,7 +13,7 @@ from dpmigrate.analysis.domain.atoms import Const, External, Obj
 from dpmigrate.analysis.domain.values import NONE, Bound, Class, Function, Value, of
 from dpmigrate.analysis.language.classes import external_names
 from dpmigrate.analysis.ledger import Origin
-from dpmigrate.analysis.ledger.gradients import NoisePatchedOut, NoiseSwitchedOff
+from dpmigrate.analysis.ledger.gradients import NoiseOfItsOwn, NoisePatchedOut, NoiseSwitchedOff
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.notes import Slot
 from dpmigrate.analysis.registry import CallInfo, function, tell_hooks
@@ -30,8 +30,9 @@ _PATCHED: Slot[list[Origin]] = Slot(list)
 def _of_one_optimizer(ip: Interpreter, info: CallInfo) -> Value:
     optimizers, new = info.positional
     for atom in optimizers.atoms:
-        if isinstance(atom, Obj) and _adds_none(new):
-            ip.happen(atom.data, NoisePatchedOut(ip.at(info.node)))
+        if isinstance(atom, Obj):
+            replaced = NoisePatchedOut if _adds_none(new) else NoiseOfItsOwn
+            ip.happen(atom.data, replaced(ip.at(info.node)))
     return NONE
 
 
