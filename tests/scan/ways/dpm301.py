@@ -129,6 +129,41 @@ for number in range(5):
     Pair("DPM301", "an-item-that-was-tested", ITEM.replace("TEST", ">"), "drawn", "loader"),
     Pair(
         "DPM301",
+        "engine-given-a-data-set-of-its-own-class",
+        HEAD
+        + """
+class Replay(torch.utils.data.Dataset):
+    def __init__(self, memory):
+        self.memory = list(memory)
+
+    def __len__(self):
+        return len(self.memory)
+
+    def __getitem__(self, number):
+        return self.memory[number]
+
+
+FACT = [(torch.randn(16), 0) for _ in range(512)]
+stand_in = DataLoader(Replay(FACT), batch_size=32)
+net = nn.Linear(16, 4)
+net, optimizer, _ = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=stand_in,
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+memory = [(torch.randn(16), 1) for _ in range(512)]
+for x, y in DataLoader(Replay(memory), batch_size=32):
+    optimizer.zero_grad()
+    F.cross_entropy(net(x), y).backward()
+    optimizer.step()
+""",
+        "dummy",
+        "public",
+    ),
+    Pair(
+        "DPM301",
         "engine-given-other-data",
         HEAD
         + """

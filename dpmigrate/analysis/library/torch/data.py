@@ -90,9 +90,10 @@ _SAYS_SO = re.compile(r"dummy|fake|placeholder|mock|stand_?in", re.IGNORECASE)
 def _stands_in(ip: Interpreter, dataset: Atom) -> bool:
     """Whether data are there for their number alone: of zeros, or by a name that says so."""
     given = GIVEN.of(ip).get(dataset)
-    if given is None or not isinstance(given.node, cst.Call):
+    made = dataset.node if given is None and isinstance(dataset, Obj) else given and given.node
+    if not isinstance(made, cst.Call):
         return False
-    columns = [arg.value for arg in given.node.args]
+    columns = [arg.value for arg in made.args]
     named = (n.value for column in columns for n in every(column) if isinstance(n, cst.Name))
     return any(map(_SAYS_SO.search, named)) or (bool(columns) and all(map(_is_of_nothing, columns)))
 
