@@ -78,7 +78,7 @@ class NoisePatchedOut(Event):
 
 @dataclass(frozen=True, slots=True)
 class NoiseOfItsOwn(Event):
-    """The private optimizer's ``add_noise`` is replaced by something of the program's own that may add some."""
+    """``add_noise`` of the private optimizer is replaced by something that may add noise of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,4 +133,71 @@ net, optimizer, loader = PrivacyEngine().make_private(
             ),
         )
     ),
+    Pair(
+        "DPM414",
+        "in-place-for-generation-alone",
+        HEAD
+        + """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x, labels=None):
+        logits, loss = self.head(x), None
+        if labels is not None:
+            FACT
+            loss = F.cross_entropy(logits, labels)
+        else:
+            logits[:, -1] = 0.0
+        return loss, logits
+
+
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)
+for x, y in loader:
+    optimizer.zero_grad()
+    net(x, labels=y)[0].backward()
+    optimizer.step()
+""",
+        "logits /= 2.0",
+        "logits = logits / 2.0",
+    ),
+    Pair(
+        "DPM414",
+        "in-place-for-evaluation-alone",
+        HEAD
+        + """
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x):
+        logits = self.head(x)
+        if FACT:
+            logits *= 2.0
+        return logits
+
+
+net = Net()
+net, optimizer, loader = PrivacyEngine().make_private(
+    module=net,
+    optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+    data_loader=DataLoader(data(), batch_size=32),
+    noise_multiplier=1.0,
+    max_grad_norm=1.0,
+)"""
+        + STEP,
+        "self.training and x.dim() == 2",
+        "not self.training and x.dim() == 2",
+    ),
 )

@@ -18,6 +18,7 @@ from dpmigrate.analysis.language.classes import find_member
 from dpmigrate.analysis.language.names import import_module, member_of_module, name_around
 from dpmigrate.analysis.ledger import Origin
 from dpmigrate.analysis.ledger.models import InPlaceBy
+from dpmigrate.analysis.library.torch.in_place.arms import taken
 from dpmigrate.analysis.library.torch.in_place.beneath import Beneath, Change, base_of
 from dpmigrate.analysis.library.torch.in_place.layers import Layers, MeantLayers
 from dpmigrate.analysis.library.torch.in_place.names import SAME_MEMORY, asked_in_place, changes_in_place
@@ -161,8 +162,17 @@ class Forward:
             self.meant_layers.turns.pop(name, None)
 
     def _either(self, node: cst.If) -> None:
-        """What a tensor may be after either branch, it may be after both."""
+        """What a tensor may be after either branch, it may be after both; one for inference is left out."""
         self._of(node.test)
+        first = taken(node.test, self.method.node, self.own_name)
+        if first is not None:
+            arm = node if first else node.orelse
+            with self._perhaps():
+                if isinstance(arm, cst.If) and not first:
+                    self._either(arm)
+                elif arm is not None:
+                    self._block(arm.body)
+            return
         before = dict(self.tensors)
         with self._perhaps():
             self._block(node.body)
