@@ -200,8 +200,9 @@ def _because(case: Case, subject: Subject) -> Iterator[Place]:
 
 
 def _switched_off(switch: Origin) -> Place:
-    """A literal that somebody has to flip before the run takes place."""
-    other = {"True": "False", "False": "True"}[cst.ensure_type(switch.node, cst.Name).value]
+    """A literal that somebody has to change before the run takes place."""
+    written = switch.node.value if isinstance(switch.node, cst.Name) else ""
+    other = {"True": "False", "False": "True"}.get(written, "another")
     return switch.module.place(
         switch.node, f"switched off as the code stands: the run takes place once this is {other}"
     )

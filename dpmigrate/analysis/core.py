@@ -123,9 +123,9 @@ class Interpreter:
         self.questions: dict[Hashable, Origin] = {}
         """Where the program first asks what an assumption is about."""
         self.switches: frozenset[int] = frozenset()
-        """Literals (by identity) that whoever runs the program may flip, see ``switches``."""
-        self.turnable: dict[Hashable, Origin] = {}
-        """Those that were met, by the symbol that stands for them in assumptions."""
+        """Literals (by identity) that whoever runs the program may change, see ``roots.switches``."""
+        self.turnable: dict[Literal, Origin] = {}
+        """Those that were met, by the assumption that they are as they are written."""
         self.seeds: dict[tuple[Origin, tuple[Turn, ...], bool, bool], None] = {}
         """Where, and in which loops, a global seed was set; whether to a constant, and to just one value."""
         self.plain_passes: dict[tuple[ModuleInfo, cst.CSTNode, int], None] = {}

@@ -58,6 +58,19 @@ SURE = {
         "t.get()",
         "t.r",
     ),
+    "a list that a function is given to fill": (
+        "def put(t, x): t.append(x)\ndef both(t, x, y):\n    put(t, x)\n    put(x=y, t=t)",
+        "t = []\nboth(t, private, raw)",
+        "t[0]",
+        "t[1]",
+    ),
+    "a list of the module": ("T = []\ndef put(x): T.append(x)", "put(private)\nput(raw)", "T[0]", "T[1]"),
+    "a list around a function": (
+        "def make():\n    t = [None, None]\n    def put(i, x): t[i] = x\n    return put, lambda i: t[i]",
+        "put, get = make()\nput(1, raw)\nput(0, private)",
+        "get(0)",
+        "get(1)",
+    ),
     "attributes set by names": (
         "class T: pass",
         "t = T()\nfor n, v in zip('pr', (private, raw)): setattr(t, n, v)",

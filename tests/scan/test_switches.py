@@ -46,6 +46,10 @@ def _program(**words: str) -> str:
         {"above": "A, B = 1, 2\nUSE_DP = False\nON_GPU = True", "test": "ON_GPU and USE_DP"},
         {"above": "class Args: ...\nargs = Args()\nargs.private = False", "test": "args.private"},
         {"above": 'config = {}\nconfig["dp"] = False', "test": 'config["dp"]'},
+        {"above": 'KIND = "plain"', "test": 'KIND == "private"'},
+        {"above": "EPSILON = None", "test": "EPSILON is not None"},
+        {"above": "SIGMA = 0.0", "test": "SIGMA > 0"},
+        {"above": "LAYERS = []", "test": "len(LAYERS) > 0"},
         {"default": "private=False", "test": "private"},
         {"default": "private", "test": "private", "given": "private=False"},
     ],
@@ -60,6 +64,12 @@ def test_what_a_switch_turns_on_is_a_run(tmp_path: Path, words: dict[str, str]) 
 )
 def test_dead_code_is_not(tmp_path: Path, words: dict[str, str]) -> None:
     assert api.scan(cwd=lay_out(tmp_path, train=_program(**words))).runs == ()
+
+
+def test_a_word_that_picks_one_of_two_private_runs_stays_as_it_is(tmp_path: Path) -> None:
+    text = _program(above='KIND = "one"', test='KIND == "one"')
+    text = text.replace("    return", "    else:\n        PrivacyEngine().make_private(model)\n    return")
+    assert len(api.scan(cwd=lay_out(tmp_path, train=text)).runs) == 1
 
 
 def test_a_switch_is_the_same_wherever_it_is_asked(tmp_path: Path) -> None:
@@ -89,13 +99,22 @@ def test_a_switch_is_the_same_wherever_it_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [{"above": "USE_DP = False", "test": "USE_DP"}, {"above": "PLAIN = True", "test": "not PLAIN"}]
+    ("words", "other"),
+    [
+        ({"above": "USE_DP = False", "test": "USE_DP"}, "True"),
+        ({"above": "PLAIN = True", "test": "not PLAIN"}, "False"),
+        ({"above": "KIND = 'plain'", "test": "KIND == 'private'"}, "another"),
+        ({"above": "LAYERS = []", "test": "LAYERS"}, "another"),
+    ],
 )
-def test_a_finding_says_which_switch_its_run_waits_for(tmp_path: Path, words: dict[str, str]) -> None:
+def test_a_finding_says_which_switch_its_run_waits_for(
+    tmp_path: Path, words: dict[str, str], other: str
+) -> None:
     text = _program(**words).replace("noise_multiplier=1.0", "noise_multiplier=0")
     (finding,) = (f for f in api.scan(cwd=lay_out(tmp_path, train=text)).findings if f.rule == "DPM208")
     (said,) = (place for place in finding.because if "switched off" in place.text)
     assert (tmp_path / "train.py").read_text().splitlines()[said.line - 1] == words["above"]
+    assert said.text.endswith(f"once this is {other}")
 
 
 def test_what_is_on_as_it_is_written_waits_for_nothing(tmp_path: Path) -> None:

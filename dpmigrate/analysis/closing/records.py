@@ -15,7 +15,7 @@ from dpmigrate.analysis.describing import amount_of
 from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.ordering import in_order
 from dpmigrate.analysis.domain.values import NOTHING, Class, Function, Partial, Seq, Value
-from dpmigrate.analysis.guards import Guard, Literal
+from dpmigrate.analysis.guards import Guard, clash
 from dpmigrate.analysis.language.classes import is_record, is_torch_module
 from dpmigrate.analysis.ledger import (
     NOT_GIVEN,
@@ -115,10 +115,9 @@ class Closing:
         )
 
     def _turned(self, guard: Guard) -> Iterator[Origin]:
-        """The switches that an assumption has the other way than the code has them."""
-        for symbol, switch in self.ip.turnable.items():
-            on = cst.ensure_type(switch.node, cst.Name).value == "True"
-            if Literal(symbol, ("eq", True), not on) in guard:
+        """The switches that an assumption has otherwise than the code has them."""
+        for written, switch in self.ip.turnable.items():
+            if any(clash(written, assumed) for assumed in guard):
                 yield switch
 
     # -- arguments --------------------------------------------------------------------------

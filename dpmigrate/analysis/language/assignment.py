@@ -41,6 +41,7 @@ from dpmigrate.analysis.language.attributes import (
     written_to_one,
 )
 from dpmigrate.analysis.language.classes import named_fields
+from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.outcomes import Branch, told
 
 
@@ -253,7 +254,7 @@ def _change_sequences(
             Entry(change(e.atom) if isinstance(e.atom, Seq) else e.atom, e.guard, e.because)
             for e in container.entries
         )
-        assign_target(ip, target.value, merge_entries(changed))
+        changed_in_place(ip, target.value, merge_entries(changed))
 
 
 def _is_part(node: cst.Subscript) -> bool:

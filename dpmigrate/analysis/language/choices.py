@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
+
+import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Unknown
 from dpmigrate.analysis.domain.values import Entry, Value
-from dpmigrate.analysis.guards import Literal, shorten
+from dpmigrate.analysis.guards import Guard, Literal, shorten
 
 SET_BY_THE_USER = "set by the user"
 """Why the value of an option is not known."""
+
+
+def switched(ip: Interpreter, node: cst.CSTNode, value: Value) -> Value:
+    """A literal's constant; or another, where a run waits for somebody to change the literal."""
+    if id(node) not in ip.switches or not isinstance(value.only, Const):
+        return value
+    constant = value.only.value
+    is_on_or_off = isinstance(constant, bool)
+    written = Literal(_symbol_of(node), ("eq", True if is_on_or_off else constant), constant is not False)
+    switch = ip.turnable[written] = ip.origin(node, "a switch")
+    return open_value(ip, written.symbol, value, [True, False] if is_on_or_off else None, switch)
+
+
+def switched_to_filled(ip: Interpreter, node: cst.CSTNode) -> Guard | None:
+    """What is assumed where an empty display has been filled before a run; None where no run waits for it."""
+    if id(node) not in ip.switches:
+        return None
+    empty = Literal(_symbol_of(node), ("truth",), False)
+    ip.turnable[empty] = ip.origin(node, "a switch")
+    return frozenset({empty._replace(holds=True)})
+
+
+def _symbol_of(switch: cst.CSTNode) -> Hashable:
+    return ("switch", id(switch))
 
 
 def open_default(ip: Interpreter, symbol: Any, default: Value, origin: Any) -> Value:

@@ -24,7 +24,7 @@ from dpmigrate.analysis.domain.values import (
     join_guarded,
     of,
 )
-from dpmigrate.analysis.guards import ALWAYS, Guard
+from dpmigrate.analysis.guards import ALWAYS, Guard, denial
 from dpmigrate.analysis.language import narrowing, outcomes
 from dpmigrate.analysis.language.assignment import (
     assign_target,
@@ -34,7 +34,7 @@ from dpmigrate.analysis.language.assignment import (
     write_told,
 )
 from dpmigrate.analysis.language.attributes import get_attribute
-from dpmigrate.analysis.language.choices import open_value
+from dpmigrate.analysis.language.choices import switched, switched_to_filled
 from dpmigrate.analysis.language.effects import effects_kept
 from dpmigrate.analysis.language.items import get_item, update_dict
 from dpmigrate.analysis.language.names import lookup
@@ -47,7 +47,7 @@ from dpmigrate.analysis.ledger import Turn
 @expression(cst.Integer, cst.Float)
 def _number(ip: Interpreter, node: cst.Integer | cst.Float) -> Value:
     try:
-        return const(_meant(node.value), ip.origin(node, "literal"))
+        return switched(ip, node, const(_meant(node.value), ip.origin(node, "literal")))
     except (ValueError, SyntaxError):
         return ip.unknown(node, "too large a number")
 
@@ -71,12 +71,7 @@ _SINGLETONS = {"True": True, "False": False, "None": None}
 @expression(cst.Name)
 def _name(ip: Interpreter, node: cst.Name) -> Value:
     if node.value in _SINGLETONS:
-        value = const(_SINGLETONS[node.value], ip.origin(node, "literal"))
-        if id(node) in ip.switches:
-            symbol, switch = ("switch", id(node)), ip.origin(node, "a switch")
-            ip.turnable[symbol] = switch
-            return open_value(ip, symbol, value, [True, False], switch)
-        return value
+        return switched(ip, node, const(_SINGLETONS[node.value], ip.origin(node, "literal")))
     return lookup(ip, node.value, node)
 
 
@@ -115,12 +110,17 @@ def _sequence(ip: Interpreter, node: cst.Tuple | cst.List | cst.Set) -> Value:
             value = iterate(ip, value, element)
         items.append(value)
     mutable = not isinstance(node, cst.Tuple)
+    if not node.elements and (filled := switched_to_filled(ip, node)):
+        written, other = of(Seq((), None, mutable)), of(Seq(None, ip.unknown(node, "an element"), mutable))
+        return join_guarded([(written, denial(filled) or ALWAYS), (other, filled)])
     return of(Seq(tuple(items), None, mutable) if exact else Seq(None, join_all(items), mutable))
 
 
 @expression(cst.Dict)
 def _dict(ip: Interpreter, node: cst.Dict) -> Value:
     made = ip.new("dict", node)
+    if not node.elements and (filled := switched_to_filled(ip, node)):
+        ip.store.set(made, "rest", ip.unknown(node, "an entry").guarded(filled))
     for element in node.elements:
         if isinstance(element, cst.StarredDictElement):
             update_dict(ip, made, ip.evaluate(element.value))

@@ -22,8 +22,9 @@ from dpmigrate.analysis.language.counting import counts_begun, number_of_turns
 from dpmigrate.analysis.language.exceptions import WaysOut, suppressed
 from dpmigrate.analysis.language.managers import AFTER_THE_YIELD
 from dpmigrate.analysis.language.statements import done
-from dpmigrate.analysis.language.unrolling import turns_that_make_layers, worth_unrolling
+from dpmigrate.analysis.language.unrolling import grows_meanwhile, turns_that_make_layers, worth_unrolling
 from dpmigrate.analysis.ledger import Turn
+from dpmigrate.analysis.source.once import read_once
 from dpmigrate.analysis.source.tree import children
 
 _SUPPRESS = External("contextlib.suppress")
@@ -133,14 +134,20 @@ def _ways(ip: Interpreter, branch: outcomes.Branch) -> tuple[outcomes.Branch, ..
 @statement(cst.For)
 def _for(ip: Interpreter, node: cst.For) -> bool:
     sequence = ip.evaluate(node.iter)
-    items = worth_unrolling(ip, sequence) or turns_that_make_layers(ip, node, sequence)
+    grows = read_once(ip, grows_meanwhile, node)
+    items = worth_unrolling(ip, sequence) or turns_that_make_layers(ip, node, sequence) if not grows else None
     if items is not None:
         several = sequence.entries[0]
         return _unrolled(ip, node, [as_taken(ip, several, item, node.iter) for item in items])
     element = iterate(ip, sequence, node.iter)
     registry.tell_hooks(ip, "<a turn for each>", registry.CallInfo(node, [element]))
     counts = counts_begun(ip, node)
-    alive = _loop(ip, node, lambda: assign_target(ip, node.target, element))
+
+    def take_next() -> None:
+        by_now = join_all([element, iterate(ip, ip.evaluate(node.iter), node.iter)]) if grows else element
+        assign_target(ip, node.target, by_now)
+
+    alive = _loop(ip, node, take_next)
     turns = number_of_turns(ip, node, sequence) if counts else NOTHING
     for name in counts if turns else ():
         assign_target(ip, cst.Name(name), turns)

@@ -24,7 +24,7 @@ from dpmigrate.analysis.language.outcomes import (
     any_of,
     outcome_of_split,
     split_by_test,
-    truth_of,
+    split_by_truth,
     undecided,
 )
 from dpmigrate.analysis.ledger import LengthAsked
@@ -46,10 +46,10 @@ def narrow(ip: Interpreter, test: cst.BaseExpression) -> Outcome:
             return special
     if isinstance(test, cst.NamedExpr):
         value = ip.evaluate(test)
-        yes, no = split_by_test(value, ("truth",), truth_of)
+        yes, no = split_by_truth(ip, value)
         return outcome_of_split(ip, test.target, yes, no)
     value = ip.evaluate(test)
-    yes, no = split_by_test(value, ("truth",), truth_of)
+    yes, no = split_by_truth(ip, value)
     return outcome_of_split(ip, test, yes, no)
 
 

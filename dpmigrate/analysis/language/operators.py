@@ -312,7 +312,7 @@ def truth_value(ip: Interpreter, node: cst.CSTNode, outcome: outcomes.Outcome) -
 def _boolean(ip: Interpreter, node: cst.BooleanOperation) -> Value:
     outcome = narrowing.narrow(ip, node.left)
     left = ip.evaluate(node.left)
-    yes, no = outcomes.split_by_test(left, ("truth",), outcomes.truth_of)
+    yes, no = outcomes.split_by_truth(ip, left)
     is_and = isinstance(node.operator, cst.And)
     goes_on, kept = (outcome.true, no) if is_and else (outcome.false, yes)
     if not goes_on.possible:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import libcst as cst
 
@@ -63,8 +63,14 @@ def undecided() -> Outcome:
     return Outcome(Branch(), Branch())
 
 
-def truth_of(atom: Atom) -> bool | None:
-    """Python's truth of an atom; None where it cannot be told."""
+def split_by_truth(ip: Interpreter, value: Value) -> tuple[Value, Value]:
+    """The parts of a value that are true for Python, and those that are not; in both what cannot be told."""
+    parts = [split_by_test(Value((e,)), ("truth",), partial(_truth_of, ip, e.guard)) for e in value.entries]
+    yes, no = ([entry for part in parts for entry in part[i].entries] for i in (0, 1))
+    return Value(tuple(yes)), Value(tuple(no))
+
+
+def _truth_of(ip: Interpreter, guard: Guard, atom: Atom) -> bool | None:
     if isinstance(atom, Const):
         return bool(atom.value)
     if isinstance(atom, Absent):
@@ -76,9 +82,25 @@ def truth_of(atom: Atom) -> bool | None:
     if isinstance(atom, Seq):
         return None if atom.items is None else bool(atom.items)
     if isinstance(atom, Obj):
+        if isinstance(atom.node, cst.Dict):
+            return _has_entries(ip, guard, atom)
         asked = isinstance(atom.data, Class) and atom.kind == "instance" and _says_its_truth(atom.data)
         return None if asked or atom.kind in ("dict", "dataset") else True
     return None
+
+
+def _has_entries(ip: Interpreter, guard: Guard, atom: Obj) -> bool | None:
+    """Whether a dict that is written out holds anything by now, where something is assumed of it."""
+    anything = False
+    for slot in ip.store.keys(atom):
+        if slot != "rest" and not (isinstance(slot, tuple) and slot[0] == "key"):
+            continue
+        held = ip.read(atom, slot) or NOTHING
+        absent = [isinstance(e.atom, Absent) for e in held.entries if not contradict(e.guard, guard)]
+        if absent and not any(absent) and slot != "rest":
+            return True
+        anything = anything or not all(absent)
+    return None if anything else False
 
 
 @lru_cache(maxsize=1_000)

@@ -10,7 +10,7 @@ from libcst.helpers import get_full_name_for_node
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, statement
 from dpmigrate.analysis.domain.atoms import NO_WAY_ON, External, Imported, Unknown
-from dpmigrate.analysis.domain.values import NONE, Bound, Class, Function, Value, of
+from dpmigrate.analysis.domain.values import NONE, Bound, Class, Function, Seq, Value, of
 from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
@@ -18,6 +18,7 @@ from dpmigrate.analysis.language.assignment import assign_name, assign_target, d
 from dpmigrate.analysis.language.attributes import ACCESSORS
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
+from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.names import STARRED
 from dpmigrate.analysis.language.operators import arithmetic
 from dpmigrate.analysis.registry import CallInfo
@@ -68,7 +69,8 @@ def _augmented(ip: Interpreter, node: cst.AugAssign) -> bool:
     left, right = ip.evaluate(node.target), ip.evaluate(node.value)
     registry.tell_hooks(ip, "<changed by an operator>", CallInfo(node, [left, right]))
     result = arithmetic(ip, name, left, right, node)
-    assign_target(ip, node.target, result)
+    is_a_list = isinstance(left.only, Seq) and left.only.mutable
+    (changed_in_place if is_a_list else assign_target)(ip, node.target, result)
     return True
 
 

@@ -14,6 +14,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.values import MAX_TEXT, Seq, Value, const
+from dpmigrate.analysis.language.choices import switched
 from dpmigrate.analysis.language.constants import computed, opaque
 
 METHODS = (
@@ -43,7 +44,7 @@ def _string(ip: Interpreter, node: cst.SimpleString | cst.ConcatenatedString) ->
         # An escape that Python refuses: LibCST does not read what is between the quotes.
         return ip.unknown(node, "a text that is none")
     if text is not None:
-        return const(text, ip.origin(node, "literal"))
+        return switched(ip, node, const(text, ip.origin(node, "literal")))
     assert isinstance(node, cst.ConcatenatedString)
     return computed(ip, node, [ip.evaluate(node.left), ip.evaluate(node.right)], _joined)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import libcst as cst
+from libcst.helpers import get_full_name_for_node
 
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import Absent, Const, External, Obj
@@ -35,6 +36,27 @@ def turns_that_make_layers(ip: Interpreter, loop: cst.For, given: Value) -> Sequ
         return None
     items = exact_items(ip, given) or _counted(ip, loop.iter)
     return items if items is not None and 0 < len(items) <= MAX_UNROLL else None
+
+
+def grows_meanwhile(loop: cst.For) -> bool:
+    """Whether a loop adds to the list that it goes over: it goes over what it adds as well."""
+    over = loop.iter
+    if isinstance(over, cst.Call):
+        through = isinstance(over.func, cst.Name) and over.func.value in ("enumerate", "iter", "zip")
+        lists = [arg.value for arg in over.args] if through else []
+    else:
+        lists = [over]
+    names = {get_full_name_for_node(over) for over in lists if isinstance(over, (cst.Name, cst.Attribute))}
+    return bool(names) and any(
+        get_full_name_for_node(_added_to(n)) in names for n in every(loop.body) if _adds(n)
+    )
+
+
+def _added_to(node: cst.CSTNode) -> cst.CSTNode:
+    """The list that something adds to, see `_adds`."""
+    if isinstance(node, cst.AugAssign):
+        return node.target
+    return cst.ensure_type(cst.ensure_type(node, cst.Call).func, cst.Attribute).value
 
 
 def _adds(node: cst.CSTNode) -> bool:

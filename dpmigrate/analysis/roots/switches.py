@@ -1,12 +1,14 @@
-"""Switches in the code: constants that keep a call from being reached, until somebody edits them.
+"""Switches in the code: literals that keep a call from being reached, until somebody changes them.
 
-``USE_DP = False`` above ``if USE_DP:`` is how scripts and notebooks spell an option. What it turns on
-is as much a part of the program as what ``--use-dp`` does.
+``USE_DP = False`` above ``if USE_DP:`` is how scripts and notebooks spell an option, and ``MODE = "plain"``
+above ``if MODE == "private":``. What it turns on is as much a part of the program as what ``--use-dp`` does.
+``self.jobs = []`` is filled by whoever uses the class, before it is asked ``if self.jobs:``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -17,49 +19,79 @@ from dpmigrate.analysis.source.tree import MAKING_CALLS, children, makes_private
 _ENDS = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 
 
-def switches_of(ip: Interpreter) -> frozenset[int]:
-    """The literals ``True`` and ``False`` (by identity) on which calls depend that made no run.
+class _Condition(NamedTuple):
+    """A test on the way to a call that was not reached."""
 
-    Only code that was entered counts: what nothing calls is entered as an outsider would, anyway.
+    test: cst.CSTNode
+    instead: bool
+    """Whether where the test fails another call is made, which was reached."""
+
+
+def switches_of(ip: Interpreter) -> frozenset[int]:
+    """The literals (by identity) on which calls depend that made no run.
+
+    Only code that was entered counts: what nothing calls is entered as an outsider would, anyway. What is
+    neither on nor off counts where it keeps privacy off: not where it picks one of two calls (``MODE =
+    "ghost"``), and not where not all was followed to its end, which may be why there is no run.
     """
-    reached = {id(run.origin.node) for run in ip.runs.values()}
-    entered = {id(fn.node) for fn in ip.made if fn.key in ip.entered}
-    mentions = MENTIONS.of(ip)
+    look = _Look(
+        frozenset(id(run.origin.node) for run in ip.runs.values()),
+        frozenset(id(fn.node) for fn in ip.made if fn.key in ip.entered),
+        MENTIONS.of(ip),
+    )
     infos = list(ip.executed.values())
-    names: set[str] = set()
+    named: set[str] = set()
+    keeping_off: set[str] = set()
     for info in infos:
         if any(call.encode() in info.source.data for call in MAKING_CALLS):
-            for conditions in _unreached(info.tree.body, [], reached, entered, mentions):
-                names |= {name for test in conditions for name in _named(test)}
-    if not names:
+            for conditions in look.unreached(info.tree.body, []):
+                for condition in conditions:
+                    names = set(_named(condition.test))
+                    named |= names
+                    keeping_off |= set() if condition.instead else names
+    if not named:
         return frozenset()
-    return frozenset(id(node) for info in infos for node in _settings(info.tree, names))
+    if ip.roots_exhausted:
+        keeping_off = set()
+    return frozenset(id(node) for info in infos for node in _settings(info.tree, named, keeping_off))
 
 
-def _unreached(
-    body: Sequence[cst.CSTNode],
-    conditions: list[cst.CSTNode],
-    reached: set[int],
-    entered: set[int],
-    mentions: Mentions,
-) -> Iterator[list[cst.CSTNode]]:
-    """The tests on the way to each call that makes a run and was not reached."""
-    conditions = list(conditions)
-    for node in body:
-        if not mentions.of(node) & MAKING_CALLS:
-            if isinstance(node, cst.If) and _leaves(node):
-                conditions.append(node.test)
-            continue
-        if isinstance(node, cst.FunctionDef):
-            if id(node) in entered:
-                yield from _unreached([node.body], [], reached, entered, mentions)
-        elif makes_private(node):
-            if conditions and id(node) not in reached:
-                yield conditions
-        elif isinstance(node, (cst.If, cst.IfExp)):
-            yield from _unreached(children(node), [*conditions, node.test], reached, entered, mentions)
-        else:
-            yield from _unreached(children(node), conditions, reached, entered, mentions)
+class _Look(NamedTuple):
+    """What to look for calls with that were not reached."""
+
+    reached: frozenset[int]
+    entered: frozenset[int]
+    mentions: Mentions
+
+    def unreached(
+        self, body: Sequence[cst.CSTNode], conditions: list[_Condition]
+    ) -> Iterator[list[_Condition]]:
+        """The tests on the way to each call that makes a run and was not reached."""
+        conditions = list(conditions)
+        for node in body:
+            if not self.mentions.of(node) & MAKING_CALLS:
+                if isinstance(node, cst.If) and _leaves(node):
+                    conditions.append(_Condition(node.test, False))
+                continue
+            if isinstance(node, cst.FunctionDef):
+                if id(node) in self.entered:
+                    yield from self.unreached([node.body], [])
+            elif makes_private(node):
+                if conditions and id(node) not in self.reached:
+                    yield conditions
+            elif isinstance(node, (cst.If, cst.IfExp)):
+                for branch in children(node):
+                    others = [other for other in children(node) if other is not branch]
+                    instead = any(map(self._makes_a_run, others))
+                    yield from self.unreached([branch], [*conditions, _Condition(node.test, instead)])
+            else:
+                yield from self.unreached(children(node), conditions)
+
+    def _makes_a_run(self, node: cst.CSTNode) -> bool:
+        """Whether a call was reached in a piece of code."""
+        if not self.mentions.of(node) & MAKING_CALLS:
+            return False
+        return id(node) in self.reached or any(map(self._makes_a_run, children(node)))
 
 
 def _leaves(node: cst.If) -> bool:
@@ -83,15 +115,28 @@ def _named(test: cst.CSTNode) -> Iterator[str]:
             stack.extend(children(node))
 
 
-def _settings(tree: cst.CSTNode, names: set[str]) -> Iterator[cst.Name]:
+def _settings(tree: cst.CSTNode, named: set[str], keeping_off: set[str]) -> Iterator[cst.CSTNode]:
     """The literals that something of one of these names is set to, anywhere in a module."""
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
         for name, value in _bound(node):
-            if name in names and isinstance(value, cst.Name) and value.value in ("True", "False"):
+            if (name in named and _is_on_or_off(value)) or (name in keeping_off and _is_literal(value)):
+                assert value is not None
                 yield value
         stack.extend(children(node))
+
+
+def _is_on_or_off(value: cst.CSTNode | None) -> bool:
+    return isinstance(value, cst.Name) and value.value in ("True", "False")
+
+
+def _is_literal(value: cst.CSTNode | None) -> bool:
+    if isinstance(value, cst.Name):
+        return value.value == "None"
+    if isinstance(value, (cst.List, cst.Tuple, cst.Dict)):
+        return not value.elements
+    return isinstance(value, (cst.SimpleString, cst.Integer, cst.Float))
 
 
 def _bound(node: cst.CSTNode) -> Iterator[tuple[str, cst.CSTNode | None]]:

@@ -98,30 +98,37 @@ def keyword_node(call: cst.CSTNode | None, name: str) -> cst.Arg | None:
 
 @lru_cache(maxsize=2_000)
 def assigned_in(node: cst.CSTNode) -> tuple[str, ...]:
-    """The variables and attributes, as written, that something below a node assigns to, as often as it does.
+    """The variables and attributes, as written, that something below assigns, or an item of, each time.
 
     Kept, because the same functions and classes are asked about in every call of what stands in them.
     """
-    return tuple(name for part in every(node) for name in _written_by(part))
+    targets = _targets_in(node, (*_BINDING, cst.AugAssign))
+    return tuple(name for target in targets if (name := get_full_name_for_node(target)) is not None)
 
 
-def _written_by(node: cst.CSTNode) -> Iterator[str]:
-    """What one node assigns to, those below it left out."""
-    if isinstance(
-        node, (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
-    ):
-        yield from _written(node.target)
-    elif isinstance(node, cst.WithItem) and node.asname is not None:
-        yield from _written(node.asname.name)
+@lru_cache(maxsize=2_000)
+def bound_in(node: cst.CSTNode) -> frozenset[str]:
+    """The variables that something below a node binds anew: ``x += y`` changes a list, which stays."""
+    return frozenset(target.value for target in _targets_in(node, _BINDING) if isinstance(target, cst.Name))
 
 
-def _written(target: cst.CSTNode) -> Iterator[str]:
-    name = get_full_name_for_node(target)
-    if name is not None:
-        yield name
-    elif isinstance(target, (cst.Tuple, cst.List)):
+_BINDING = (cst.AssignTarget, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)
+
+
+def _targets_in(root: cst.CSTNode, kinds: tuple[type[cst.CSTNode], ...]) -> Iterator[cst.CSTNode]:
+    for node in every(root):
+        if isinstance(node, kinds):
+            yield from _single_targets(node.target)  # type: ignore[attr-defined]
+        elif isinstance(node, cst.WithItem) and node.asname is not None:
+            yield from _single_targets(node.asname.name)
+
+
+def _single_targets(target: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    if isinstance(target, (cst.Tuple, cst.List)):
         for element in target.elements:
-            yield from _written(element.value)
+            yield from _single_targets(element.value)
+    else:
+        yield target
 
 
 MAKING_CALLS = frozenset(["make_private", "make_private_with_epsilon"])

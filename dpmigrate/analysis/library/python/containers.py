@@ -11,10 +11,11 @@ from dpmigrate.analysis.domain.store import ABSENT
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import strings
-from dpmigrate.analysis.language.assignment import assign_name, iterate, set_item
-from dpmigrate.analysis.language.attributes import set_attribute, set_part_of_unknown
+from dpmigrate.analysis.language.assignment import iterate, set_item
+from dpmigrate.analysis.language.attributes import set_part_of_unknown
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.functions import unknown_call
+from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.language.sets import OPERATORS, combined
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
@@ -85,6 +86,21 @@ def _dict_update(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     if info.unknown_keywords:
         ip.store.set(e.atom, "rest", of(Unknown((e.atom.key, "rest"), "unknown entries")))
     return NONE
+
+
+@method("dict", "clear", "popitem")
+def _dict_shrinks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
+    """Without any entry, or without one of which it is not known which one that is."""
+    assert isinstance(e.atom, Obj)
+    values, _ = _values_of(ip, e.atom)
+    for slot in ip.store.keys(e.atom):
+        held = ip.read(e.atom, slot)
+        if held and (slot == "rest" or (isinstance(slot, tuple) and slot[0] == "key")):
+            left = ABSENT if info.name == "clear" else join_all([held, ABSENT])
+            ip.store.set(e.atom, slot, left)
+    if info.name == "clear":
+        return NONE
+    return of(Seq((ip.unknown(info.node, "a key"), join_all(values) or ip.unknown(info.node, "a value"))))
 
 
 @function("collections.ChainMap")
@@ -240,10 +256,8 @@ def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:
     """Give the variable or attribute whose method was called its changed sequence."""
     func = info.node.func if isinstance(info.node, cst.Call) else None
     target = func.value if isinstance(func, cst.Attribute) else None
-    if isinstance(target, cst.Name):
-        assign_name(ip, target.value, of(changed))
-    elif isinstance(target, cst.Attribute):
-        set_attribute(ip, ip.evaluate(target.value), target.attr.value, of(changed), info.node)
+    if isinstance(target, (cst.Name, cst.Attribute)):
+        changed_in_place(ip, target, of(changed))
     elif isinstance(target, cst.Subscript) and _is_dict(ip.evaluate(target.value)):
         set_item(ip, target, of(changed))
     elif isinstance(target, cst.Call) and isinstance(target.func, cst.Attribute) and target.args:

@@ -8,7 +8,7 @@ from dpmigrate.analysis.domain.values import Entry, Value, merge_entries
 from dpmigrate.analysis.guards import ALWAYS, contradict, together
 from dpmigrate.analysis.language.narrowing import narrow_call
 from dpmigrate.analysis.language.operators import truth_value
-from dpmigrate.analysis.language.outcomes import MAX_WAYS, split_by_test, truth_of
+from dpmigrate.analysis.language.outcomes import MAX_WAYS, split_by_truth
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.registry import CallInfo, data_of, function
 
@@ -35,7 +35,7 @@ def _asked_of_items(ip: Interpreter, info: CallInfo) -> Value:
     answers: list[Entry] = []
     ways = [ALWAYS]
     for item in items:
-        yes, no = split_by_test(item, ("truth",), truth_of)
+        yes, no = split_by_truth(ip, item)
         stopping, going_on = (yes, no) if stops_at else (no, yes)
         decided = Value(tuple(Entry(Const(stops_at), e.guard, because) for e in stopping.entries))
         answers += [entry for way in ways for entry in decided.guarded(way).entries]

@@ -1,0 +1,92 @@
+"""Lists that change under one name are read under another; what code that is not followed may do to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dpmigrate import api
+from tests.scan.programs import lay_out
+
+RUN = "PrivacyEngine().make_private(m, o, d, grad_sample_mode="
+
+
+def _modes(folder: Path, text: str) -> set[str]:
+    above = "import sys\nfrom opacus import PrivacyEngine\nm = o = d = None\n"
+    runs = api.scan(cwd=lay_out(folder, train=above + text)).runs
+    return {mode for run in runs for mode in run.mode}
+
+
+@pytest.mark.parametrize(
+    ("above", "modes"),
+    [
+        ("def put(t, x): t.append(x)\nt = ['hooks']\nput(t, 'ghost')", {"ghost"}),
+        ("def put(t, x): t[-1] = x\nt = ['hooks']\nput(t, 'ghost')", {"ghost"}),
+        ("def put(t, x): t = [x]\nt = ['hooks']\nput(t, 'ghost')", {"hooks"}),
+        ("def put(t, x): t = list(t); t.append(x)\nt = ['hooks']\nput(t, 'ghost')", {"hooks"}),
+        (
+            "def put(t, x):\n    if sys.argv[1:]: return\n    t.append(x)\nt = ['hooks']\nput(t, 'ghost')",
+            {"hooks", "ghost"},
+        ),
+        (
+            "class T:\n    t = []\n    def put(self, t, x): t.append(x)\nt = ['hooks']\nT().put(t, 'ghost')",
+            {"ghost"},
+        ),
+        (
+            "class T:\n    @staticmethod\n    def put(t, x): t.append(x)\nt = ['hooks']\nT.put(t, 'ghost')",
+            {"ghost"},
+        ),
+        ("def put(x): t.append(x)\nt = ['hooks']\nput('ghost')", {"ghost"}),
+        ("def put(t): t += ['ghost']\nt = ['hooks']\nput(t)", {"ghost"}),
+        ("def put(t): t = t + ['ghost']\nt = ['hooks']\nput(t)", {"hooks"}),
+    ],
+)
+def test_who_holds_a_list_sees_what_becomes_of_it(tmp_path: Path, above: str, modes: set[str]) -> None:
+    assert _modes(tmp_path, f"{above}\n{RUN}t[-1])\n") == modes
+
+
+@pytest.mark.parametrize(
+    ("between", "reached"),
+    [
+        ("import heapq\nheapq.heappush(jobs, 1)", True),
+        ("from elsewhere import fill\nfill(into=jobs)", True),
+        ("from elsewhere import box\nbox.jobs = jobs", False),
+        ("print(jobs)", False),
+        ("import logging\nlogging.info('%s', jobs)", False),
+    ],
+)
+def test_an_empty_list_may_be_filled_by_code_that_is_not_followed(
+    tmp_path: Path, between: str, reached: bool
+) -> None:
+    lines = ["jobs = []", *between.splitlines(), "while jobs:", f"    {RUN}'ghost')", f"{RUN}'hooks')"]
+    text = "".join(f"    {line}\n" for line in lines)
+    assert _modes(tmp_path, f"def main():\n{text}main()\n") == ({"ghost", "hooks"} if reached else {"hooks"})
+
+
+@pytest.mark.parametrize("over", ["t", "enumerate(t)", "zip(t, range(9))"])
+def test_a_loop_goes_over_what_it_adds_to_its_list(tmp_path: Path, over: str) -> None:
+    target = "mode" if over == "t" else "mode, _" if over.startswith("zip") else "_, mode"
+    loop = f"for {target} in {over}:\n    if len(t) < int(sys.argv[1]):\n        t.append('ghost')\n"
+    assert {"hooks", "ghost"} <= _modes(tmp_path, f"t = ['hooks']\n{loop}{RUN}mode)\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "modes"),
+    [
+        ("{'mode': 'ghost'}", {"ghost"}),
+        ("{}", {"hooks"}),
+        ("{'mode': 'ghost'} if len(sys.argv) > 1 else {}", {"ghost", "hooks"}),
+        ("{}\noptions['mode'] = 'ghost'", {"ghost"}),
+        ("{'mode': 'ghost'}\noptions.clear()", {"hooks"}),
+        ("{'mode': 'ghost'}\ndel options['mode']", {"hooks"}),
+        ("{'mode': 'ghost'}\noptions.pop('mode')", {"hooks"}),
+        ("{'mode': 'ghost'}\noptions.popitem()", {"ghost", "hooks"}),
+        ("{}\nfor key in sys.argv: options[key] = 'ghost'", {"ghost", "hooks"}),
+        ("{}\nfrom elsewhere import fill\nfill(options)", {"ghost", "hooks"}),
+    ],
+)
+def test_a_dict_without_entries_is_false(tmp_path: Path, options: str, modes: set[str]) -> None:
+    made = "".join(f"    {line}\n" for line in f"options = {options}".splitlines())
+    body = f"    if options:\n        {RUN}'ghost')\n    else:\n        {RUN}'hooks')\n"
+    assert _modes(tmp_path, f"def main():\n{made}{body}main()\n") == modes
