@@ -64,7 +64,11 @@ class Soundness:
         for path, mode in self.passes:
             lost = now[path, mode] < self.passes[path, mode] and not mode.startswith("ghost")
             if lost or not any(count for (where, _), count in now.items() if where == path):
-                return f"{path} after the fix: in {mode!r} mode a loss would no longer be made"
+                return Shared(
+                    f"{path} after the fix: in {mode!r} mode a loss would no longer be made as it is now (a "
+                    "variable or a function serves both modes): give the ghost run a criterion of its own, "
+                    "and let the third object that its make_private returns make its losses alone"
+                )
         plain = _plain_passes(program)
         private_now = {*privatized, *_trained_by(program, privatized)}
         for path, count in self.plain_passes.items():

@@ -83,6 +83,7 @@ MEMBERS = (
     .replace("many", "self.many")
 )
 ITS_OWN = STEP.replace("criterion", "self.criterion")
+SMOOTH = 'smooth = nn.CrossEntropyLoss(label_smoothing=0.2, reduction="none")\n'
 PROGRAMS = {
     "models side by side": TRAIN + MAIN,
     "in a script": PLAIN + TWO + LOOPS,
@@ -92,6 +93,8 @@ PROGRAMS = {
     "through one more function": TRAIN
     + "def fit(net, opt, data, loss_fn):\n    train(net, opt, data, criterion=loss_fn)\n\n"
     + MAIN.replace("train(small", "fit(small").replace("train(big", "fit(big"),
+    "each by another loss": TRAIN
+    + MAIN.replace(PLAIN, SMOOTH + "    " + PLAIN).replace("few, criterion)", "few, smooth)"),
     "out of a helper": TRAIN + HELPER + indented(TRAINED) + "\n\nmain()\n",
     "out of a helper, trained there": HELPER + indented(LOOPS) + "\n\nmain()\n",
     "members": f"class Both:\n    def __init__(self):\n{indented('self.' + PLAIN + MEMBERS, 2)}\n"
@@ -202,6 +205,52 @@ def test_the_names_are_those_of_the_models(tmp_path: Path) -> None:
     assert "small, one, small_criterion, few = engine.make_private(" in text
     assert "train(small, one, few, small_criterion)\n    train(big, two, many, big_criterion)\n" in text
     assert "losses = criterion(model(x), y)\n        losses.backward()\n" in text
+
+
+def test_each_gets_the_loss_that_it_is_trained_by(tmp_path: Path) -> None:
+    project = laid_out("each by another loss", tmp_path)
+    project.fix()
+    smooth, plain = project.read().split("engine.make_private(")[1:]
+    assert "criterion=nn.CrossEntropyLoss(label_smoothing=0.2)," in smooth
+    assert "criterion=nn.CrossEntropyLoss()," in plain
+
+
+MIXED = """
+def train(model, optimizer, loader, criterion):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y){mean}
+        loss.backward()
+        optimizer.step()
+
+
+engine = PrivacyEngine()
+criterion = nn.CrossEntropyLoss({reduction})
+small, big = Net(), Net()
+one, two = {one}, {two}
+small, one, {third}, few = engine.make_private(
+    module=small, optimizer=one, data_loader=make_loader(8), criterion={given}, noise_multiplier=1.0,
+    max_grad_norm=1.0, grad_sample_mode="ghost")
+big, two, many = engine.make_private(
+    module=big, optimizer=two, data_loader=make_loader(8), noise_multiplier=1.0, max_grad_norm=1.0)
+train(small, one, few, {used})
+train(big, two, many, criterion)
+"""
+IN_BOTH = {"one": sgd("small"), "two": sgd("big")}
+
+
+@pytest.mark.parametrize("per_example", [False, True])
+def test_a_function_that_trains_in_both_modes(per_example: bool, tmp_path: Path) -> None:
+    """What is done with losses per example would change for the other mode as well."""
+    head = HEAD.replace("from opacus.utils.fast_gradient_clipping_utils import double_backward\n", "")
+    loss = {"reduction": 'reduction="none"' * per_example, "mean": ".mean()" * per_example}
+    own = "nn.CrossEntropyLoss()"
+    before = head + MIXED.format(third="_", given=own, used="criterion", **loss, **IN_BOTH)
+    after = head + MIXED.format(third="small_criterion", given=own, used="small_criterion", **loss, **IN_BOTH)
+    project = Folder(tmp_path).write({"train.py": before, "requirements.txt": "opacus>=1.5.4\n"})
+    result = project.fix()
+    assert project.read() == (before if per_example else after)
+    assert ["serves both modes" in reason for _, reason in result.refused] == [True] * per_example
 
 
 def test_a_wrong_loss_that_two_runs_share_is_mended_for_both(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from functools import partial
 
 import libcst as cst
 
-from dpmigrate.analysis.ledger import Thing
+from dpmigrate.analysis.ledger import Thing, What
+from dpmigrate.analysis.ledger.expressions import Instance
 from dpmigrate.codemods.criterion.handover import give
 from dpmigrate.codemods.criterion.kept import Kept, built, kept_by
 from dpmigrate.codemods.criterion.one_for_each import beside_it, is_of_taker, refuse_last_of_many
+from dpmigrate.codemods.criterion.own import reduction_of
 from dpmigrate.codemods.criterion.wrapping import Wrapped, Wrapping
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.editing.nodes import add_argument, add_parameter, with_element
@@ -54,12 +56,17 @@ def of_each_model(wrapping: Wrapping) -> Wrapped | None:
     plain = not (upgrade.mixed or upgrade.adaptive or result.items or result.receivers or result.records)
     if not plain or not all(is_object(maker) for site in wrapping.sites for maker in site.makers):
         return None
-    kept = kept_by(upgrade, wrapping.sites)
+    one = len({frozenset(site.makers) for site in wrapping.sites}) == 1 == len(wrapping.sites[0].makers)
+    kept = kept_by(upgrade, wrapping.sites) if one else None
     takers = _takers(wrapping)
-    if takers is None or (len(takers) == 1 and not _serves_others(wrapping, kept)):
+    if takers is None or (kept is not None and len(takers) == 1 and not _serves_others(wrapping, kept)):
         return None
-    uses = _Uses(wrapping, takers, kept.name.rpartition(".")[2] or "criterion")
+    called = wrapping.facts.code(wrapping.sites[0].call.func).strip().rpartition(".")[2]
+    uses = _Uses(wrapping, takers, called)
     if not all(uses.get_their_own(site.call, site.call.func) for site in wrapping.sites):
+        return None
+    kept = kept or _one_of_several(wrapping, uses.makers)
+    if kept is None or (kept.per_example and not all(map(_plainly_ghost, uses.others))):
         return None
     edits = uses.edits
     code, imported = built(upgrade, kept, upgrade.call)
@@ -67,6 +74,48 @@ def of_each_model(wrapping: Wrapping) -> Wrapped | None:
     edits.extend(_given(wrapping, code))
     edits.extend(_taken(wrapping, takers))
     return Wrapped(edits, tuple((site.call, not kept.per_example) for site in wrapping.sites), takers[0].name)
+
+
+def _plainly_ghost(call: cst.CSTNode) -> bool:
+    """Whether a call makes ghost runs alone: what is done with losses per example changes for all."""
+    modes = [
+        a.value
+        for a in (call.args if isinstance(call, cst.Call) else ())
+        if a.keyword is not None and a.keyword.value == "grad_sample_mode"
+    ]
+    return any(isinstance(m, cst.SimpleString) and str(m.evaluated_value).startswith("ghost") for m in modes)
+
+
+def _one_of_several(wrapping: Wrapping, makers: set[What]) -> Kept | None:
+    """The criterion of torch that this call's models are trained by, where others have another one there.
+
+    All must give one loss per example, or none, since the same code takes them up. Raises `Withheld`.
+    """
+    upgrade = wrapping.upgrade
+    all_makers = {maker for site in wrapping.sites for maker in site.makers}
+    made = {maker: _constructor(wrapping, maker) for maker in all_makers}
+    constructors = {maker: call for maker, call in made.items() if call is not None}
+    if len(makers) != 1 or len(constructors) != len(made) or not makers <= constructors.keys():
+        return None
+    maker = next(iter(makers))
+    assert isinstance(maker, Thing)
+    kinds = {
+        reduction_of(upgrade, other, call) == "none"
+        for other, call in constructors.items()
+        if isinstance(other, Thing)
+    }
+    if len(kinds) != 1:
+        return None
+    call, short = constructors[maker], maker.name.rpartition(".")[2]
+    return Kept((maker,), kinds.pop(), "", [], [], short, call.args, [call])
+
+
+def _constructor(wrapping: Wrapping, maker: What) -> cst.Call | None:
+    """The call of the project that makes one of torch's criteria."""
+    if not isinstance(maker, Thing) or maker.kind != "criterion" or isinstance(maker, Instance):
+        return None
+    call = making_node(maker)
+    return call if isinstance(call, cst.Call) and wrapping.facts.knows(call) else None
 
 
 def _serves_others(wrapping: Wrapping, kept: Kept) -> bool:
@@ -153,6 +202,10 @@ class _Uses:
     edits: ProjectEdits = field(default_factory=ProjectEdits)
     led: dict[cst.CSTNode, str] = field(default_factory=dict)
     """The functions whose callers are dealt with, and the parameter of each."""
+    makers: set[What] = field(default_factory=set)
+    """The criteria that they had until now."""
+    others: set[cst.CSTNode] = field(default_factory=set)
+    """The other calls whose models the same functions train."""
 
     def get_their_own(
         self, use: cst.Call, given: cst.BaseExpression | None, keyword: str = "", depth: int = MAX_CALLS
@@ -176,6 +229,8 @@ class _Uses:
                 return False
         of_module = self.edits.of(facts.module_of(use))
         if given is not None:
+            held = facts.called(use) if given is use.func else facts.held(given)
+            self.makers.update(what for what in held if isinstance(what, Thing))
             of_module.replace(given, name)
         else:
             of_module.change(use, partial(add_argument, keyword=keyword, value=name, after=()))
@@ -210,6 +265,7 @@ class _Uses:
             made = {making_node(thing) for thing in _private_things(facts, call)}
             if not made or (taken and given is None):
                 return False  # Nothing private is trained by it here: it takes a criterion as it was.
+            self.others |= {each for each in made - {self.wrapping.upgrade.call} if each is not None}
             if self.wrapping.upgrade.call in made and not self.get_their_own(
                 call, given, parameter, depth - 1
             ):
