@@ -5,7 +5,10 @@ A fact may leave words for the message in ``subject.notes``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+
+import libcst as cst
 
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import (
@@ -25,6 +28,7 @@ from dpmigrate.analysis.ledger import (
     Wrapped,
     ZeroGrad,
 )
+from dpmigrate.analysis.source.tree import every
 from dpmigrate.model import Tri, both, either, negated
 from dpmigrate.versions.releases import between
 
@@ -105,6 +109,18 @@ def _losses_wrapped_by_hand(s: Subject) -> Tri:
     """Whether the program wraps its own losses, so that the criterion of the engine is of no use."""
     wrappings = [e for e in s.run.happened(Wrapped) if e.wrapper == "DPTensorFastGradientClipping"]
     return any(not e.guard for e in wrappings) or (None if wrappings else False)
+
+
+@fact
+def _in_a_test(s: Subject) -> Tri:
+    """Whether it stands in a file of tests, as pytest finds them: known noise, or none, is meant there."""
+    name = s.module.path.rpartition("/")[2]
+    return bool(_TEST_FILE.fullmatch(name)) and any(
+        isinstance(n, cst.FunctionDef) and n.name.value.startswith("test_") for n in every(s.module.tree)
+    )
+
+
+_TEST_FILE = re.compile(r"test_.*\.py|.*_test\.py")
 
 
 # -- versions ---------------------------------------------------------------------------------
