@@ -212,6 +212,37 @@ def test_a_phase_that_is_not_plain_is_left(folder: Make, test: str) -> None:
     assert "(loaders[phase] in line" in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
 
 
+BATCHES = """\
+from torchtext.legacy import data as text
+
+
+def batches(records):
+    {body}
+
+
+def loaders(records):
+    train, test = {made}, DataLoader(records)
+    return train, test
+
+
+loader, _ = loaders([])
+"""
+ITERATORS = [
+    ("pass", "text.BucketIterator.splits(records, batch_size=4)", "text.BucketIterator.splits"),
+    ("yield records", "batches(records)", "batches"),
+    ("return DataLoader(records, batch_size=4)", "batches(records)", ""),
+    ("return text.Field()", "DataLoader(records)", ""),
+]
+
+
+@pytest.mark.parametrize(("body", "made", "named"), ITERATORS)
+def test_what_is_no_loader_of_torch_is_left(folder: Make, body: str, made: str, named: str) -> None:
+    text = HEAD + BATCHES.format(body=body, made=made) + ENGINE + ATTACH + LOOP
+    refused = " ".join(reason for _, reason in project(folder, text).fix(unsafe=True).refused)
+    assert refused.count(f"loader comes from {named}, which makes no DataLoader") == bool(named)
+    assert bool(refused) == bool(named)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

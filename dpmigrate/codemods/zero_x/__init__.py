@@ -5,6 +5,7 @@
 ``helper``       a function that attaches it for its caller
 ``model``        what is asked of the model by the names of its layers
 ``loader``, ``sizes``, ``steps``   the loops that step, their batches, and ``virtual_step``
+``foreign_loaders``   what a loop reads that is no loader of torch
 ``uses``         what else is asked of the engine
 ``names``, ``moved_names``   converters and inspectors; what is elsewhere now, by the table in the rule files
 ``words``        what to do by hand

@@ -18,6 +18,7 @@ from dpmigrate.codemods.program.facts import Facts, Scope, keys_of
 from dpmigrate.codemods.program.ways import calls_lead, declared_global, same_class
 from dpmigrate.codemods.randomness.generators import visible
 from dpmigrate.codemods.zero_x.arguments import arguments_of
+from dpmigrate.codemods.zero_x.foreign_loaders import refuse_foreign_loader
 from dpmigrate.codemods.zero_x.helper import Helper
 from dpmigrate.codemods.zero_x.loader import Trained, argument_of, read_by
 from dpmigrate.codemods.zero_x.words import attached_to
@@ -218,6 +219,7 @@ class AttachedEngine:
                 self.module,
                 anew,
             )
+        refuse_foreign_loader(self.facts, loader, self.trained.read())
         for sampler in self.trained.sampled_by():
             raise Withheld(
                 f"{self.facts.code(sampler).strip()} chooses the records of this loader, and make_private "

@@ -118,13 +118,16 @@ class Trained:
 
     def asked_of_loaders(self) -> Iterator[cst.Attribute]:
         """What the program reads of the loaders that no private loader has."""
-        loops = [loop for step in self.steps() for loop in self.loops_around(step)]
-        read = [node for loop in loops for node in self._sources(loop) if node is not None]
-        loaders = {key for node in read for key in keys_of(self.facts.held(node))}
+        loaders = {key for node in self.read() for key in keys_of(self.facts.held(node))}
         for info in self.facts.modules:
             for node in self.facts.inside(info.tree, cst.Attribute):
                 if node.attr.value in _ONLY_PUBLIC and loaders & keys_of(self.facts.held(node.value)):
                     yield node
+
+    def read(self) -> list[cst.BaseExpression]:
+        """What the loops read."""
+        loops = [loop for step in self.steps() for loop in self.loops_around(step)]
+        return [node for loop in loops for node in self._sources(loop) if node is not None]
 
     def bound_anew(self, loader: str, attached: cst.CSTNode) -> Home | None:
         """Where the loader's variable gets another one after ``attach``, before a loop that trains on it."""
