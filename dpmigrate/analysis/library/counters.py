@@ -17,7 +17,9 @@ def comes_round_after(ip: Interpreter, test: cst.BaseExpression) -> Value | None
     A test that is a parameter is read where the call is: ``advance(optimizer, i % 8 == 0)``.
     """
     loop = ip.loops[-1].loop.node if ip.loops else None
-    test = _as_assigned(test, loop)
+    function = ip.frame.function
+    test = _as_assigned(test, loop.body if isinstance(loop, (cst.For, cst.While)) else None)
+    test = _as_assigned(test, function.node.body if function is not None else None)
     divisor = _divisor(test) or _count_to(test, loop)
     if divisor is not None:
         return ip.evaluate(divisor)
@@ -72,12 +74,12 @@ def argument_for(ip: Interpreter, test: cst.BaseExpression) -> cst.BaseExpressio
     return next(iter([*named, *positional[place : place + 1]]), None)
 
 
-def _as_assigned(test: cst.BaseExpression, loop: cst.CSTNode | None) -> cst.BaseExpression:
-    """A test; for a name, or ``not`` of one, what the loop around assigns to it."""
+def _as_assigned(test: cst.BaseExpression, body: cst.CSTNode | None) -> cst.BaseExpression:
+    """A test; for a name, or ``not`` of one, what the body of the loop, or of the function, assigns to it."""
     name = test.expression if isinstance(test, cst.UnaryOperation) else test
-    if not isinstance(name, cst.Name) or not isinstance(loop, (cst.For, cst.While)):
+    if not isinstance(name, cst.Name) or not isinstance(body, cst.BaseSuite):
         return test
-    for line in loop.body.body:
+    for line in body.body:
         for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
             if isinstance(part, cst.Assign) and name.deep_equals(part.targets[0].target):
                 return part.value

@@ -28,7 +28,7 @@ def in_one_round(ip: Interpreter, node: cst.CSTNode) -> bool:
     return any(
         _asks_for_a_round(around.test)
         or any(_is_missing_once(frame, around, asked, None) for asked in _asked_for(around.test))
-        for frame, around, inner in _ways_up(ip, node)
+        for frame, around, inner in ways_up(ip, node)
         if isinstance(around, cst.If) and around.body is inner
     )
 
@@ -70,7 +70,7 @@ def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
     """The loops around a place that come to it in one of their turns alone."""
     once: set[Turn] = set()
     tests: list[tuple[Frame, cst.If]] = []
-    for frame, around, inner in _ways_up(ip, node):
+    for frame, around, inner in ways_up(ip, node):
         if isinstance(around, cst.If) and around.body is inner:
             tests.append((frame, around))
         elif isinstance(around, (cst.For, cst.While)) and any(
@@ -86,7 +86,7 @@ def turns_of_one_time(ip: Interpreter, node: cst.CSTNode) -> frozenset[Turn]:
     return frozenset(once)
 
 
-def _ways_up(ip: Interpreter, node: cst.CSTNode) -> Iterator[tuple[Frame, cst.CSTNode, cst.CSTNode]]:
+def ways_up(ip: Interpreter, node: cst.CSTNode) -> Iterator[tuple[Frame, cst.CSTNode, cst.CSTNode]]:
     """What is around a place and around the calls on the way to it, innermost first, each with the part of
     it that holds the place."""
     # What a method of an engine's subclass makes stands where the program calls that.

@@ -19,6 +19,7 @@ from dpmigrate.analysis.ledger.accounting import EngineOfARound, WeightsLoaded
 from dpmigrate.analysis.ledger.circumstances import Turn
 from dpmigrate.analysis.ledger.events import Backward
 from dpmigrate.analysis.library.first_time import in_one_round, turns_of_one_time
+from dpmigrate.analysis.library.kept_by_key import is_looked_up, turns_that_look_it_up
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.library.trained_before import begins_anew, is_trained
 from dpmigrate.analysis.notes import Slot
@@ -187,9 +188,9 @@ def _counts_rounds(ip: Interpreter, info: CallInfo) -> Value:
 def engine_made(ip: Interpreter, engine: Atom, node: cst.CSTNode) -> None:
     """Remember in which method of a framework's round, or of its clients' making, an engine is made."""
     place = _round(ip)
-    if place is not None:
+    if place is not None and not is_looked_up(ip, node):
         _ROUND.of(ip)[engine] = place
-    MADE_ONCE.of(ip)[engine] = turns_of_one_time(ip, node)
+    MADE_ONCE.of(ip)[engine] = turns_of_one_time(ip, node) | turns_that_look_it_up(ip, node)
     _MAKERS.of(ip)[engine] = [frame.function.node for frame in ip.frames if frame.function is not None]
 
 

@@ -51,4 +51,12 @@ PAIRS = (
         "Trainer(net, arguments, train_dataset=records, optimizers=(optimizer, None)).train()",
         "Trainer(nn.Linear(16, 4), arguments, train_dataset=records).train()",
     ),
+    Pair(
+        "DPM301",
+        "of-records-that-a-module-elsewhere-has",
+        MADE.replace("records = data()", "from records_of_ours import FIRST as records, FACT as others")
+        + "Trainer(net, arguments, train_dataset=others, optimizers=(optimizer, None)).train()\n",
+        "FIRST",
+        "SECOND",
+    ),
 )

@@ -256,4 +256,29 @@ else:
         '"first.pt"',
         '"public.pt"',
     ),
+    Pair(
+        "DPM310",
+        "the-largest-name-in-a-folder",
+        PRIVATE
+        + """
+import os
+
+folder = "checkpoints"
+names = [name for name in os.listdir(folder) if name.endswith(".pt")]
+if names:
+    state = torch.load(os.path.join(folder, max(names, key=len)))
+    net.load_state_dict(state["net"])
+    FACT
+for epoch in range(5):
+    for x, y in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    state = {"net": net.state_dict(), "spent": engine.accountant.state_dict()}
+    torch.save(state, os.path.join(folder, f"{epoch}.pt"))
+    print(engine.get_epsilon(1e-5))
+""",
+        "print(len(names))",
+        'engine.accountant.load_state_dict(state["spent"])',
+    ),
 )

@@ -156,4 +156,30 @@ for x, y in loader:
         "optimizer.signal_skip_step(left > 0)",
         "print(left)",
     ),
+    Pair(
+        "DPM314",
+        "put-off-by-an-object-that-counts",
+        PRIVATE
+        + """
+class Stepping:
+    def __init__(self, optimizer, every):
+        self.optimizer, self.every, self.count = optimizer, every, 0
+
+    def step(self):
+        self.count += 1
+        last = self.count % self.every == 0
+        self.optimizer.signal_skip_step(do_skip=not last)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+stepping = Stepping(optimizer, FACT)
+for x, y in loader:
+    F.cross_entropy(net(x), y).backward()
+    stepping.step()
+print(engine.get_epsilon(1e-5))
+""",
+        "8",
+        "1",
+    ),
 )

@@ -28,6 +28,7 @@ from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic, batches_counted, is_penalty
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
+from dpmigrate.analysis.library.python.paths import one_of_the_files
 from dpmigrate.analysis.registry import ATTRIBUTES_OF, CallInfo, function, tell_hooks
 from dpmigrate.analysis.source.tree import in_a_line
 
@@ -283,6 +284,10 @@ def _plain(ip: Interpreter, info: CallInfo) -> Value:
     if info.name in ("builtins.min", "builtins.max") and len(info.positional) > 1:
         length = kept_above_zero(info.positional) if info.name == "builtins.max" else NOTHING
         return length or join_all([*info.positional, ip.unknown(info.node, "an extreme")])
+    if info.name in ("builtins.min", "builtins.max") and len(info.positional) == 1:
+        among = iterate(ip, info.positional[0], info.node)
+        if one_of_the_files(among):  # ``max(os.listdir(folder), key=number)``
+            return among
     result = ip.unknown(info.node, f"result of {info.name.removeprefix('builtins.')}")
     if info.name == "builtins.round":
         return rounded(ip, info.argument(0, "number"), result)

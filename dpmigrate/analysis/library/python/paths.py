@@ -120,7 +120,14 @@ def _is_path(atom: object) -> bool:
 
 def one_of_the_files(given: Value) -> bool:
     """Whether something is files that were looked up, of which one may be taken."""
-    return any(isinstance(a, Unknown) and _is_found(a.symbol) for a in given.atoms)
+    return any(isinstance(a, Unknown) and _is_found(_looked_up(a.symbol)) for a in given.atoms)
+
+
+def _looked_up(symbol: Hashable) -> Hashable:
+    """What a part of files that were looked up belongs to."""
+    while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
+        symbol = symbol[0]
+    return symbol
 
 
 def _is_found(symbol: Hashable) -> bool:
@@ -151,9 +158,7 @@ def _pieces(path: Hashable) -> Iterator[Hashable]:
         yield from _pieces(made[0]) if len(made) == 1 else (path,)
         return
     symbol = path.symbol if isinstance(path, Unknown) else path
-    looked_up = symbol
-    while isinstance(looked_up, tuple) and len(looked_up) == 3 and looked_up[1] == ".":
-        looked_up = looked_up[0]
+    looked_up = _looked_up(symbol)
     if _is_found(looked_up) and isinstance(looked_up, tuple):
         # What ``os.listdir`` gives is a name alone, which stands behind its folder.
         yield from _between(looked_up[3:] if looked_up[1] else looked_up[2:], "/")

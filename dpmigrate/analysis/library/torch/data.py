@@ -11,7 +11,7 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Atom, Obj, Unknown, is_one_of_several
+from dpmigrate.analysis.domain.atoms import Atom, External, Obj, Unknown, is_one_of_several
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, join_all, of
 from dpmigrate.analysis.language.assignment import iterate
 from dpmigrate.analysis.language.functions import unknown_call
@@ -126,6 +126,8 @@ def _is_one(one: Atom, other: Atom) -> bool:
 
 def _one_data_set(atom: Atom) -> bool:
     """Whether something that came in from outside is one thing, and no element of anything."""
+    if isinstance(atom, External):  # a name of a module that is not there
+        return not atom.name.endswith("]")
     symbol = atom.symbol if isinstance(atom, Unknown) else None
     while isinstance(symbol, tuple) and len(symbol) == 3 and symbol[1] == ".":
         if symbol[2] == "element":
