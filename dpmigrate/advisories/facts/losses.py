@@ -105,8 +105,8 @@ def _sum_left_as_it_is(s: Subject) -> Tri:
 
 
 def _instead_of_a_loss(run: PrivateRun, event: Backward) -> bool:
-    """Whether ``model(x).sum()`` goes backward where another loss has nothing: for an empty batch."""
-    if event.maker.kind not in ("model", "class") or event.steps != ("sum",):
+    """Whether ``model(x).sum() * 0.0`` goes backward where another loss has nothing: for an empty batch."""
+    if event.maker.kind not in ("model", "class") or not set(event.steps) <= {"sum", "mul-number"}:
         return False
     others = (
         e for e in run.happened(Backward) if e.loops == event.loops and e.maker.kind != event.maker.kind
@@ -135,7 +135,7 @@ def _power_of_the_batch(s: Subject) -> int:
     In hooks mode ``loss_reduction="mean"`` multiplies each by that number, which a mean has divided it by.
     """
     event = s.event
-    if not isinstance(event, Backward):
+    if not isinstance(event, Backward) or _instead_of_a_loss(s.run, event):
         return 0
     factors = [step for step in event.steps if step.startswith(_FACTORS)]
     power = factors.count("mul-size") - factors.count("div-size")

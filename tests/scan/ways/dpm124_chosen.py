@@ -78,6 +78,11 @@ PAIRS = (
                 "print(net(x).topk(2)[0])\n    loss = losses.mean()",
             ),
             (
+                "hardest-by-method",
+                "loss = losses.topk(8)[0].mean()",
+                "print(losses.topk(8)[0].detach().tolist())\n    loss = losses.mean()",
+            ),
+            (
                 "weighed-by-test",
                 "weight = (losses > losses.mean()).float()\n    loss = (losses * weight).mean()",
                 "weight = (losses > 2.0).float()\n    loss = (losses * weight).mean()",

@@ -97,4 +97,19 @@ PAIRS = (
         "32",
         opacus=">=1.6.0",
     ),
+    Pair(
+        "DPM124",
+        "nothing-for-an-empty-batch",
+        PRIVATE
+        + """
+for x, y in loader:
+    optimizer.zero_grad()
+    output = net(x)
+    loss = FACT if len(x) else output.sum() * 0.0
+    loss.backward()
+    optimizer.step()
+""",
+        "F.cross_entropy(output, y) * len(x)",
+        "F.cross_entropy(output, y)",
+    ),
 )

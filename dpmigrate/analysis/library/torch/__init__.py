@@ -8,6 +8,7 @@
 ``repeated``, ``oversampled``   records that stand in the data more than once
 ``randomness``, ``record_seeds``   generators; data sets that seed the default one
 ``coupling``, ``batch_norm``, ``batch_statistics``, ``padding``, ``ignored``   what couples examples
+``chosen_by_batch``, ``looked_at``   losses chosen by their batch; numbers of which no loss is made
 ``sequences``, ``dimensions``, ``columns``   shapes, as the text of a ``forward`` has them
 ``outside``      parameters used outside their layer
 ``in_place``     operations in place after hooked layers

@@ -20,6 +20,7 @@ from dpmigrate.analysis.domain.values import NOTHING, Function, Value, of
 from dpmigrate.analysis.language.holding import part_objects, runs_of_model
 from dpmigrate.analysis.ledger import Circumstances, Origin
 from dpmigrate.analysis.ledger.models import BatchStatistics
+from dpmigrate.analysis.library.torch.looked_at import is_looked_at
 from dpmigrate.analysis.library.torch.structure import forward_of
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.once import read_once
@@ -140,35 +141,13 @@ def _deviates(ip: Interpreter, info: CallInfo) -> Value:
     if not isinstance(tensor, cst.Name) or over is None or ip.evaluate(over).only != Const(0):
         return NOTHING
     around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-    if ip.gradients_off or _is_to_be_looked_at(ip, call) or _meets(tensor, call, around):
+    if ip.gradients_off or is_looked_at(ip, call) or _meets(tensor, call, around):
         return NOTHING
     for model in _private(ip, info.positional[0]) if info.positional else ():
         for run in runs_of_model(ip, model):
             text = f"{tensor.value}.{info.name.rpartition('.')[2]}(0)"
             ip.happen(run, BatchStatistics(ip.at(call), text, sure=False))
     return NOTHING
-
-
-_LOOKED_AT = frozenset(["item", "detach", "tolist", "cpu", "numpy", "data"])
-_TELLING = frozenset(["print", "log", "info", "debug", "append", "add_scalar", "float", "log_dict", "update"])
-
-
-def _is_to_be_looked_at(ip: Interpreter, call: cst.Call) -> bool:
-    """Whether a number leaves the graph, or is told, where it is computed."""
-    if call not in ip.module.nesting:
-        return False
-    for above in ip.module.nesting.above(call):
-        if isinstance(above, cst.BaseStatement):
-            return False
-        if isinstance(above, cst.FormattedStringExpression):
-            return True
-        if isinstance(above, cst.Attribute) and above.attr.value in _LOOKED_AT:
-            return True
-        name = above.func if isinstance(above, cst.Call) else None
-        name = name.attr if isinstance(name, cst.Attribute) else name
-        if isinstance(name, cst.Name) and name.value in _TELLING:
-            return True
-    return False
 
 
 def _meets(tensor: cst.Name, call: cst.Call, around: cst.CSTNode) -> bool:

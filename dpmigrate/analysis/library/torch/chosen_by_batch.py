@@ -15,6 +15,7 @@ from dpmigrate.analysis.domain.atoms import Tensor
 from dpmigrate.analysis.domain.values import NOTHING, Value
 from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger.models import ExamplesCoupled
+from dpmigrate.analysis.library.torch.looked_at import is_looked_at
 from dpmigrate.analysis.registry import CallInfo, function
 from dpmigrate.analysis.source.tree import every, in_a_line, meant_by
 
@@ -103,7 +104,7 @@ def _losses_one_by_one(value: Value) -> bool:
 
 
 def _tell(ip: Interpreter, value: Value, node: cst.CSTNode) -> None:
-    if not ip.loops or ip.gradients_off:
+    if not ip.loops or ip.gradients_off or is_looked_at(ip, node):
         return
     sources = [s for a in value.atoms if isinstance(a, Tensor) and not a.detached for s in a.sources]
     for run in dict.fromkeys(run for source in sources for run in runs_of_model(ip, source)):
