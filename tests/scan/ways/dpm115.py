@@ -48,6 +48,7 @@ for x, y in loader:
     F.cross_entropy(net(x), y).backward()
     FACT
     optimizer.zero_grad()
+torch.save({"optimizer": optimizer.state_dict()}, "state.pt")
 """,
         "optimizer.step()",
         "print([p.grad_sample.norm() for p in net.parameters()])",

@@ -34,6 +34,7 @@ HARMLESS = frozenset(
         "write",
         "dump",
         "save",
+        "state_dict",
         "tqdm",
         "watch",
         "builtins.print",
