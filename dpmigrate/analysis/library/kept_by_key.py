@@ -54,13 +54,26 @@ def _given_by_default(call: cst.Call, inner: cst.CSTNode) -> str | None:
 
 def _asked(around: cst.CSTNode, inner: cst.CSTNode, code: cst.CSTNode) -> Iterator[str | None]:
     """The containers in which a statement, or an expression, around a place finds nothing."""
-    if isinstance(around, (cst.If, cst.IfExp)):
+    if isinstance(around, cst.IndentedBlock):
+        yield from (_lacks(left.test, code, holds=False) for left in _left_before(around, inner))
+    elif isinstance(around, (cst.If, cst.IfExp)):
         yield _lacks(around.test, code, holds=inner is around.body)
     elif isinstance(around, cst.BooleanOperation) and inner is around.right:
         if isinstance(around.operator, cst.Or):
             yield _got(around.left)
     elif isinstance(around, cst.Try) and isinstance(inner, cst.ExceptHandler) and catches(inner, "KeyError"):
         yield from (_got(part) for part in every(around.body))
+
+
+def _left_before(block: cst.IndentedBlock, inner: cst.CSTNode) -> Iterator[cst.If]:
+    """The branches before a statement that return: ``if client in engines: return engines[client]``."""
+    for statement in block.body:
+        if statement is inner:
+            return
+        last = statement.body.body[-1] if isinstance(statement, cst.If) and statement.body.body else None
+        last = last.body[-1] if isinstance(last, cst.SimpleStatementLine) else None
+        if isinstance(statement, cst.If) and isinstance(last, cst.Return):
+            yield statement
 
 
 def _lacks(test: cst.BaseExpression, code: cst.CSTNode, holds: bool) -> str | None:

@@ -9,13 +9,25 @@ CLIENTS = (
     + """
 from functools import lru_cache
 
-engines = {}
+engines, histories = {}, {0: [], 1: []}
 parts, server = [data(), data()], nn.Linear(16, 4)
 
 
 @lru_cache(maxsize=None)
 def engine_of(client):
     return PrivacyEngine()
+
+
+def made_for(client):
+    engines[client] = PrivacyEngine()
+    return engines[client]
+
+
+def kept_for(client):
+    if client in engines:
+        return engines[client]
+    engines[client] = PrivacyEngine()
+    return engines[client]
 
 
 def trained(client):
@@ -34,6 +46,7 @@ def trained(client):
         F.cross_entropy(net(x), y).backward()
         optimizer.step()
     print(engine.get_epsilon(1e-5))
+    histories[client] = engine.accountant.history
     return net._module.state_dict()
 
 
@@ -70,6 +83,12 @@ PAIRS = tuple(
             "where-what-was-got-is-none",
             f"engine = engines.get(client)\n    if engine is None:\n        {MADE}",
             f"engine = engines.get(client)\n    if engine is None:\n        {STORED}",
+        ),
+        ("by-a-function", "engine = made_for(client)", "engine = kept_for(client)"),
+        (
+            "whose-history-goes-on",
+            f"{MADE}\n    engine.accountant.history = []",
+            f"{MADE}\n    engine.accountant.history = list(histories[client])",
         ),
         (
             "in-a-dict-of-each-call",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+import libcst as cst
+
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import NO_WAY_ON, Atom, Const, Obj, Unknown
 from dpmigrate.analysis.domain.values import NONE, Entry, Value, const, join_all, of
@@ -19,7 +21,7 @@ from dpmigrate.analysis.library.opacus.zero_x import is_zero_x, make_zero_x
 from dpmigrate.analysis.library.rounds import engine_made
 from dpmigrate.analysis.library.torch.names import real
 from dpmigrate.analysis.registry import CallInfo, function, method, tell_hooks
-from dpmigrate.analysis.source.tree import keyword_node
+from dpmigrate.analysis.source.tree import assigned_to, keyword_node
 
 
 @function("opacus.PrivacyEngine", "opacus.PrivacyEngineAdaptiveClipping")
@@ -113,7 +115,11 @@ def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
     """``engine.accountant.history = checkpoint["history"]``."""
     accountant, new = info.positional
-    for engine in engines_of_accountant(accountant.only) if isinstance(new.only, Unknown) else ():
+    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    given = assigned_to(around, info.node)
+    begun_anew = isinstance(given, cst.List) and not given.elements
+    resumed = isinstance(new.only, Unknown) or (given is not None and not begun_anew)
+    for engine in engines_of_accountant(accountant.only) if resumed else ():
         ip.store.set(real(engine), "accountant", ip.unknown(info.node, "a resumed accountant"))
     return NONE
 
