@@ -212,6 +212,42 @@ def test_a_phase_that_is_not_plain_is_left(folder: Make, test: str) -> None:
     assert "(loaders[phase] in line" in " ".join(reason for _, reason in made.fix(unsafe=True).refused)
 
 
+BETWEEN = """\
+def score():
+    return net(torch.ones(4, 2)).max()
+
+
+def exact():
+    with torch.no_grad():
+        return score()
+
+
+{made}for epoch in range(3):
+    {asked}
+    for x, y in loader:
+        opt.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        opt.step()
+{last}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "last", "told"),
+    [
+        ("print(score())", "", True),
+        ("print(net(torch.ones(4, 2)))", "", True),
+        ("print(exact())", "", False),
+        ("pass", "print(score())", False),
+    ],
+)
+def test_a_pass_between_the_steps_is_told(folder: Make, asked: str, last: str, told: bool) -> None:
+    made = project(folder, HEAD + BETWEEN.format(made=ENGINE + ATTACH, asked=asked, last=last))
+    result = made.fix(unsafe=True)
+    assert result.refused == ()
+    assert any("called between the steps" in notice for notice in result.notices) == told
+
+
 BATCHES = """\
 from torchtext.legacy import data as text
 

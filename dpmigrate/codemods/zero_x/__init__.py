@@ -6,6 +6,7 @@
 ``model``        what is asked of the model by the names of its layers
 ``loader``, ``sizes``, ``steps``   the loops that step, their batches, and ``virtual_step``
 ``foreign_loaders``   what a loop reads that is no loader of torch
+``passes``       where the model is called between the steps
 ``uses``         what else is asked of the engine
 ``names``, ``moved_names``   converters and inspectors; what is elsewhere now, by the table in the rule files
 ``words``        what to do by hand

@@ -21,6 +21,7 @@ from dpmigrate.codemods.zero_x.arguments import arguments_of
 from dpmigrate.codemods.zero_x.foreign_loaders import refuse_foreign_loader
 from dpmigrate.codemods.zero_x.helper import Helper
 from dpmigrate.codemods.zero_x.loader import Trained, argument_of, read_by
+from dpmigrate.codemods.zero_x.passes import passes_told
 from dpmigrate.codemods.zero_x.words import attached_to
 from dpmigrate.codemods.zero_x.written import Written, code_of
 
@@ -194,6 +195,7 @@ class AttachedEngine:
             f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
             "accountant has assumed all along: their sizes vary around that of the loader"
         )
+        self.notices += passes_told(self)
 
     def _lines(self, loader: str) -> list[str]:
         """What stands in the place of ``attach``: the call, and what is set before and after it."""
