@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dpmigrate.advisories.facts.general import fact
+from dpmigrate.advisories.facts.seeded_behind import seeded_behind
 from dpmigrate.advisories.subjects import Subject
 from dpmigrate.analysis.ledger import OF_CONSTANTS, OF_SETTINGS, Backward, Constant, Generator, Open, What
 from dpmigrate.analysis.ledger.events import SeededBefore, SeededByRecords
@@ -26,6 +27,8 @@ def _unseeded(s: Subject) -> Tri:
     if states == {"unseeded"}:
         return True
     # Where the analysis gave assumptions up, the seed may well be that of every way.
+    if isinstance(s.thing, Generator) and seeded_behind(s.thing):
+        return False
     return False if s.run.cut_short else s.unsure("it may be seeded on some of the ways to here")
 
 
