@@ -278,6 +278,11 @@ KEPT = {
         "    plain = Net()\n"
         f"    train(plain, {sgd('plain')}, make_loader(), criterion, False)\n    train(small",
     ),
+    "either model is trained": TRAIN
+    + MAIN.replace("def main():", "def main(first=input()):").replace(
+        "train(big, two, many, criterion)",
+        "train(small if first else big, one if first else two, few, criterion)",
+    ),
     "which model it is, a loop tells": TRAIN
     + MAIN.replace(
         indented(TRAINED),

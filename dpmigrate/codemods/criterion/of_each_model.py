@@ -308,6 +308,10 @@ def _values_behind(facts: Facts, node: cst.BaseExpression) -> Iterator[cst.BaseE
 def _name_for(wrapping: Wrapping, takers: Sequence[_Taker], use: cst.Call) -> str | None:
     """The variable of the criterion that came with the model of a use; None where it is not plain which."""
     facts, scope = wrapping.facts, wrapping.facts.scope(use)
+    behind = (n for arg in use.args for n in _values_behind(facts, arg.value))
+    things = list(_private_things(facts, use)) or [thing for n in behind for thing in _private(facts, n)]
+    if any(making_node(thing) is not wrapping.upgrade.call for thing in things):
+        return None
     objects = _of_this_call(wrapping, use)
     here = [t for t in takers if facts.scope(t.targets) is scope]
     fitting = [t for t in here if objects and all(is_of_taker(facts, n, use, t.targets) for n in objects)]
