@@ -5,17 +5,17 @@ They fill the same records as runs of scripts, and the same judges read them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dpmigrate.model import CHECK_NAMES, CheckName
-from dpmigrate.runtime.batches import batch_size, inputs_and_target, map_tensors, take
+from dpmigrate.runtime.batches import batch_size, take
 from dpmigrate.runtime.messages import error_line, physical
-from dpmigrate.runtime.model_copy import copy_criterion, copy_generator, isolated, without_dropout
+from dpmigrate.runtime.model_copy import NoDropout, copy_generator, isolated
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
 from dpmigrate.runtime.run.experiments.removal import FEW_EXAMPLES, MOST_EXAMPLES, Removal, gap_of
 from dpmigrate.runtime.run.experiments.snapshots import Kind, changed_batch
@@ -24,12 +24,6 @@ from dpmigrate.runtime.run.records import RunRecord
 from dpmigrate.runtime.run.watching.shim import Shim
 from dpmigrate.runtime.run.watching.state import RunSettings, StopTraining, Watch
 from dpmigrate.runtime.session import Recipe, Session
-
-FOREVER = 1e9
-"""Seconds to watch a run that ends by itself."""
-
-INPUT_FACTOR = 50.0
-"""What an example's inputs are multiplied by where it is to have a large gradient."""
 
 NOT_HERE = ("private-loader", "logical-batches", "accounting")
 """Checks of what a training script does around its steps."""
@@ -70,8 +64,7 @@ class Made:
         checks: list[Check] = []
         for part in (self._parity(), self._sensitivity(checks), self._noise()):
             try:
-                for check in part:
-                    checks.append(self._named(check))
+                checks.extend(part)
             except Exception as error:
                 if any(c.passed is False for c in checks):
                     break
@@ -113,24 +106,9 @@ class Made:
             mode=None if oracle else self.recipe.mode,
             oracle=oracle,
             bounds={0: self.bound} if forced and self.how.built_by != "adaptive" else {},
-            watch=FOREVER,
+            watch=math.inf,
         )
         return watched(program, settings, self.how.seed + seed)
-
-    def _named(self, check: Check) -> Check:
-        """The check with the fault that the criterion's own losses show, where nothing else did."""
-        plain = self.recipe.ghost and self.how.train_step is None and self.how.loss is None
-        if check.passed is not False or check.rule or not plain or not check.name.startswith("parity"):
-            return check
-        inputs, target = inputs_and_target(self.batch)
-        with torch.no_grad():
-            shape = tuple(copy_criterion(self.recipe.criterion, "none")(self.model(*inputs), target).shape)
-        if shape == (batch_size(self.batch),):
-            return check
-        rule, name = (
-            ("DPM104", "criterion-ignores-reduction") if not shape else ("DPM105", "loss-not-one-per-example")
-        )
-        return replace(check, rule=rule, detail=f"{name}: the criterion gives losses of shape {shape}")
 
     def _parity(self) -> Iterator[Check]:
         if not any(name.startswith(("parity", "sensitivity", "private-step")) for name in self.names):
@@ -167,51 +145,38 @@ class Made:
             yield Check(name, None, detail=detail)  # type: ignore[arg-type]
 
     def _sensitivity(self, made: Sequence[Check]) -> Iterator[Check]:
-        """Leave out, replace and exchange examples, each time in a logical step of its own."""
+        """Leave out and exchange examples, each time in a logical step of its own."""
         if "sensitivity" not in self.names or not self.own.engines[0].steps:
             return
         size = batch_size(self.batch)
         k = min(max(self.how.physical_batches), size)
         max_physical = None if k == 1 else -(-size // k)
-        proved = any(c.name == "parity-clipped-sum" for c in made) and all(
-            c.passed is not False for c in made
-        )
+        parity = [c.name == "parity-clipped-sum" for c in made]
+        proved = any(parity) and all(c.passed is not False for c in made)
         tried = min(size, FEW_EXAMPLES if proved else MOST_EXAMPLES)
         chosen = [turn * size // tried for turn in range(tried)]
         everything = list(range(size))
-        lists = [everything]
-        lists += [changed_batch(everything, Kind.WITHOUT, i) for i in chosen] if size > 1 else []
-        for donor in (0, size - 1):
-            lists += [changed_batch(everything, kind, donor) for kind in Kind.HALVES]
-        lists += [changed_batch(everything, kind, 0) for kind in Kind.FEWER] if size >= 4 else []
+        pairs = [(kind, donor) for donor in (0, size - 1) for kind in Kind.HALVES] if size >= 4 else []
+        pairs += [(kind, 0) for kind in Kind.FEWER] if size >= 4 else []
+        apart = [(Kind.WITHOUT, i) for i in chosen] if size > 1 else []
+        lists = [everything, *(changed_batch(everything, *pair) for pair in (*pairs, *apart))]
         batches = [take(self.batch, indices) for indices in lists]
-        batches += [scaled(self.batch, i) for i in chosen[:8]]
-        with without_dropout(self.model):
+        # A batch with an example less would meet other dropout masks.
+        with NoDropout():
             record = self._record(batches, max_physical, lr=0.0)
         values = [s.value for s in record.engines[0].steps if s.value is not None]
         if len(values) != len(batches):
             yield Check("sensitivity", None, detail="not every logical step was made")
             return
-        whole, rest = values[0], values[1:]
-        removal = Removal(0, size)
-        count = len(chosen) if size > 1 else 0
-        removal.moves = [(i, self._move(whole, v)) for i, v in zip(chosen, rest, strict=False)][:count]
-        if size == 1:
-            removal.moves = [(0, float(whole.norm()) / self.bound)]
-        parts, rest = rest[count : count + 9], rest[count + (9 if size >= 4 else 6) :]
-        if size >= 4:
+        whole, *parts = values
+        moves = [float((whole - v).norm()) / self.bound for v in parts[len(pairs) :]]
+        # Without the only example nothing is left: the value itself is the move.
+        moves = moves or [float(whole.norm()) / self.bound]
+        removal = Removal(0, size, list(zip(chosen, moves, strict=True)))
+        if pairs:
             removal.coupling = max(gap_of(whole, parts[:3]), gap_of(whole, parts[3:6])) / self.bound
-            removal.counted = gap_of(whole, parts[6:]) / self.bound
-        check = verdicts.sensitivity(self.own, 0, {0: removal}, made)
-        yield check
-        if check.passed is False and check.rule is not None:
-            return
-        removal.replaced, removal.coupling, removal.counted = True, None, None
-        removal.replacements = [(i, self._move(whole, v)) for i, v in zip(chosen, rest, strict=False)]
+            removal.counted = gap_of(whole, parts[6:9]) / self.bound
         yield verdicts.sensitivity(self.own, 0, {0: removal}, made)
-
-    def _move(self, whole: Tensor, changed: Tensor) -> float:
-        return float((whole - changed).norm()) / self.bound
 
     def _noise(self) -> Iterator[Check]:
         if not self.names & {"noise-std", "noise-fresh", "reproducible"}:
@@ -239,18 +204,3 @@ def splits(size: int, physical_batches: Sequence[int]) -> Iterator[tuple[int, in
         for count in dict.fromkeys((size // k * k, size if size % k else size - 1)):
             if count > 0:
                 yield count, -(-count // k)
-
-
-def scaled(batch: Any, index: int) -> Any:
-    """The batch with another's tokens and target for one example, its float inputs scaled up."""
-    stranger = (index + max(1, batch_size(batch) // 2)) % batch_size(batch)
-
-    def change(t: Tensor, factor: float = INPUT_FACTOR) -> Tensor:
-        t = t.clone()
-        t[index] = t[index] * factor if factor and t.is_floating_point() else t[stranger]
-        return t
-
-    if isinstance(batch, list | tuple):
-        target = map_tensors(batch[-1], lambda t: change(t, 0.0))
-        return (*(map_tensors(part, change) for part in batch[:-1]), target)
-    return map_tensors(batch, change)

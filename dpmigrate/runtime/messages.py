@@ -1,8 +1,11 @@
-"""The clauses that checks put into ``detail``: which physical batches, which error."""
+"""The clauses that checks put into ``detail``: which batches, which error; names asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=str)
 
 LONGEST = 260
 """Characters of an exception that are repeated in a verdict."""
@@ -14,6 +17,14 @@ def physical(sizes: Sequence[int]) -> str:
         return f"one batch of {sizes[0]}"
     shown = "+".join(map(str, sizes)) if len(sizes) <= 8 else f"up to {max(sizes)}"
     return f"{len(sizes)} physical batches ({shown})"
+
+
+def selected(names: Iterable[str] | None, of: Sequence[Name], kind: str) -> list[Name]:
+    """Those of the names that are asked for, one or several, all for None. Raises ValueError for another."""
+    wanted = set(of if names is None else [names] if isinstance(names, str) else names)
+    if unknown := wanted - set(of):
+        raise ValueError(f"unknown {kind} {', '.join(sorted(unknown))}; known: {', '.join(of)}")
+    return [name for name in of if name in wanted]
 
 
 def error_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -89,17 +89,6 @@ def isolated(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
         yield
-
-
-def without_dropout(model: nn.Module) -> AbstractContextManager[Any]:
-    """A block without dropout, where the model may have some; else a plain block.
-
-    A batch with an example less meets other dropout masks. The detour costs time on every torch function,
-    hence the look first.
-    """
-    plain = all(type(m).__module__.startswith("torch.nn") for m in model.modules())
-    named = any("Dropout" in type(m).__name__ or getattr(m, "dropout", 0) for m in model.modules())
-    return nullcontext() if plain and not named else NoDropout()
 
 
 def copy_generator(generator: torch.Generator) -> torch.Generator:

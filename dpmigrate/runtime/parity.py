@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from dpmigrate.model import CHECK_NAMES, CheckName
+from dpmigrate.model import CHECK_NAMES
 from dpmigrate.runtime.batches import batch_size, inputs_and_target
 from dpmigrate.runtime.features import opacus_version
 from dpmigrate.runtime.made import Made
+from dpmigrate.runtime.messages import selected
 from dpmigrate.runtime.model_copy import cast_batch, copy_model, isolated, model_dtype
 from dpmigrate.runtime.oracle import gradients, trainable
 from dpmigrate.runtime.report_types import (
@@ -53,7 +54,7 @@ def check_clipping(
     loss raise outside Opacus.
     """
     how = Options(max_grad_norm=max_grad_norm, **options)
-    names = _selected(how.checks)
+    names = frozenset(selected(how.checks, CHECK_NAMES, "check"))
     twin, given = copy_model(model, how.dtype), cast_batch(batch, how.dtype)
     if batch_size(given) == 0:
         raise ValueError("the batch is empty")
@@ -143,7 +144,7 @@ def check_training(
     from dpmigrate.runtime.run.processes.plan import Runner
     from dpmigrate.runtime.run.verify import clipping_report, make_runs
 
-    names = tuple(_selected(checks)) if checks is not None else ()
+    names = () if checks is None else tuple(selected(checks, CHECK_NAMES, "check"))
     request = Request("factory", train.__qualname__, steps=steps, seed=seed, checks=names, timeout=timeout)
     threads, folder = torch.get_num_threads(), Path(tempfile.mkdtemp(prefix="dpmigrate-"))
     try:
@@ -180,13 +181,3 @@ def _mixing(model: nn.Module) -> str:
                 "of a batch, so that no per-sample gradient exists: use GroupNorm or LayerNorm"
             )
     return ""
-
-
-def _selected(checks: Collection[str] | None) -> frozenset[CheckName]:
-    if checks is None:
-        return frozenset(CHECK_NAMES)
-    wanted = {checks} if isinstance(checks, str) else set(checks)
-    unknown = wanted - set(CHECK_NAMES)
-    if unknown:
-        raise ValueError(f"unknown check {', '.join(sorted(unknown))}; known: {', '.join(CHECK_NAMES)}")
-    return frozenset(name for name in CHECK_NAMES if name in wanted)

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from dpmigrate.runtime.features import opacus_version
-from dpmigrate.runtime.patch_parts import PARTS, PatchPart, Replacement
+from dpmigrate.runtime.messages import selected
+from dpmigrate.runtime.patch_parts import PARTS, Undo
 from dpmigrate.runtime.patch_parts import UnknownOpacus as UnknownOpacus
 
 State = Literal["patched", "already-patched", "right", "wrong", "absent"]
 
 _lock = threading.RLock()
-_applied: dict[str, list[Replacement]] = {}
+_applied: dict[str, Undo] = {}
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,12 @@ def patch_opacus(parts: Iterable[str] | None = None) -> PatchReport:
     Raises ValueError for an unknown part, ImportError without Opacus, and :class:`UnknownOpacus`
     (with nothing changed) where a probe meets behaviour of no known release.
     """
-    return _visit(_selected(parts), repair=True)
+    return _visit(selected(parts, part_names(), "part"), repair=True)
 
 
 def probe_opacus(parts: Iterable[str] | None = None) -> PatchReport:
     """Look only: which parts of the imported Opacus are wrong. Changes nothing; raises as above."""
-    return _visit(_selected(parts), repair=False)
+    return _visit(selected(parts, part_names(), "part"), repair=False)
 
 
 def unpatch_opacus() -> tuple[str, ...]:
@@ -107,8 +108,7 @@ def _take_back(keep: set[str]) -> tuple[str, ...]:
     with _lock:
         names = tuple(name for name in _applied if name not in keep)
         for name in reversed(names):
-            for replacement in reversed(_applied.pop(name)):
-                replacement.undo()
+            _applied.pop(name)()
         return names
 
 
@@ -122,17 +122,8 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _selected(names: Iterable[str] | None) -> list[PatchPart]:
-    if names is None:
-        return list(PARTS)
-    wanted = [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in wanted if name not in part_names()]
-    if unknown:
-        raise ValueError(f"unknown part {', '.join(unknown)}; known: {', '.join(part_names())}")
-    return [part for part in PARTS if part.name in wanted]
-
-
-def _visit(parts: list[PatchPart], *, repair: bool) -> PatchReport:
+def _visit(names: Collection[str], *, repair: bool) -> PatchReport:
+    parts = [part for part in PARTS if part.name in names]
     with _lock:
         # all probes run before the first repair, so that an unknown Opacus is left untouched
         with _quietly():

@@ -3,7 +3,7 @@
 Every part has a probe, which runs the code in question on a few numbers and says whether it is
 right, wrong in the known way, absent, or unknown; and a repair, which replaces attributes of
 Opacus's own classes (never names in the user's modules, so that it does not matter when those were
-imported). Each repair returns what is needed to take it back.
+imported). Each repair returns what takes it back.
 """
 
 from __future__ import annotations
@@ -26,24 +26,8 @@ class UnknownOpacus(RuntimeError):  # noqa: N818 - the agreed name
     """This Opacus is neither right nor wrong in a way that dpmigrate knows; nothing was changed."""
 
 
-@dataclass
-class Replacement:
-    """One attribute (or dictionary entry) that a repair has replaced."""
-
-    owner: Any
-    name: Any
-    original: Any
-    current: Any
-    switch: list[bool]
-
-    def undo(self) -> None:
-        """Put the original back; where someone has wrapped ours since, let ours call the original."""
-        self.switch[0] = False
-        if isinstance(self.owner, dict):
-            if self.owner.get(self.name) is self.current:
-                self.owner[self.name] = self.original
-        elif vars(self.owner).get(self.name) is self.current:
-            setattr(self.owner, self.name, self.original)
+Undo = Callable[[], None]
+"""Takes a repair back."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +37,7 @@ class PatchPart:
     name: str
     fault: str
     try_out: Callable[[], Verdict]
-    repair: Callable[[], list[Replacement]]
+    repair: Callable[[], Undo]
 
     def probe(self) -> Verdict:
         """Right, wrong or absent. Raises UnknownOpacus for whatever the probe meets that no release does."""
@@ -65,20 +49,44 @@ class PatchPart:
             raise UnknownOpacus(f"{self.name} of this Opacus cannot be probed: {error}") from error
 
 
-def _replace(owner: Any, name: Any, repaired: Callable[..., Any]) -> Replacement:
-    """Let ``repaired(original, *args)`` answer in the place of ``original(*args)``, until switched off."""
-    original = owner[name] if isinstance(owner, dict) else vars(owner)[name]
-    switch = [True]
+def _entries(owner: Any) -> tuple[Any, Callable[[Any, Any], None]]:
+    """The entries of a dictionary or a class, and what puts one there."""
+    if isinstance(owner, dict):
+        return owner, owner.__setitem__
+    return vars(owner), functools.partial(setattr, owner)
+
+
+def _replace(owner: Any, name: Any, repaired: Callable[..., Any]) -> Undo:
+    """Let ``repaired(original, *args)`` answer for an attribute (or an entry), until that is undone.
+
+    Where someone has wrapped ours since, ours stays, and calls the original.
+    """
+    entries, put = _entries(owner)
+    original, repairs = entries[name], [repaired]
 
     @functools.wraps(original)
     def current(*args: Any, **kwargs: Any) -> Any:
-        return repaired(original, *args, **kwargs) if switch[0] else original(*args, **kwargs)
+        return repairs[0](original, *args, **kwargs) if repairs else original(*args, **kwargs)
 
-    if isinstance(owner, dict):
-        owner[name] = current
-    else:
-        setattr(owner, name, current)
-    return Replacement(owner, name, original, current, switch)
+    def undo() -> None:
+        repairs.clear()
+        if entries.get(name) is current:
+            put(name, original)
+
+    put(name, current)
+    return undo
+
+
+def _as_written(owner: Any, name: Any, repair: str) -> Undo:
+    """Repair by a function of the module that `fix --strategy patch` writes into projects."""
+    from dpmigrate.runtime import opacus_core_patch as core
+
+    entries, put = _entries(owner)
+    original = entries[name]
+    getattr(core, repair)()
+    fixed = entries[name]
+    put(name, original)
+    return _replace(owner, name, lambda _original, *args, **kwargs: fixed(*args, **kwargs))
 
 
 def _ghost_optimizer_class() -> type:
@@ -110,15 +118,8 @@ def _probe_accumulate() -> Verdict:
     return "wrong" if aliased else "right"
 
 
-def _repair_accumulate() -> list[Replacement]:
-    def accumulate(_original: Any, optimizer: Any) -> None:
-        for p in optimizer.params:
-            if p.summed_grad is None:
-                p.summed_grad = p.grad.detach().clone()
-            else:
-                p.summed_grad.add_(p.grad.detach())
-
-    return [_replace(_ghost_optimizer_class(), "accumulate", accumulate)]
+def _repair_accumulate() -> Undo:
+    return _as_written(_ghost_optimizer_class(), "accumulate", "_repair_sum")
 
 
 def _norm_samplers() -> dict[type, Any]:
@@ -142,14 +143,8 @@ def _probe_linear_bias() -> Verdict:
     raise UnknownOpacus("the norm sampler of nn.Linear does not compute what any known release does")
 
 
-def _repair_linear_bias() -> list[Replacement]:
-    def norms(original: Any, layer: nn.Linear, activations: list[Tensor], backprops: Tensor) -> Any:
-        result = original(layer, activations, backprops)
-        if backprops.dim() == 3 and layer.bias is not None and layer.bias.requires_grad:
-            result[layer.bias] = backprops.sum(dim=1).norm(2, dim=-1)
-        return result
-
-    return [_replace(_norm_samplers(), nn.Linear, norms)]
+def _repair_linear_bias() -> Undo:
+    return _as_written(_norm_samplers(), nn.Linear, "_repair_norm_of_bias")
 
 
 def _probe_engine() -> Verdict:
@@ -176,19 +171,10 @@ def _probe_engine() -> Verdict:
     raise UnknownOpacus(f"make_private in ghost mode clips at {clips_at!r} where 0.5 was asked for")
 
 
-def _repair_engine() -> list[Replacement]:
+def _repair_engine() -> Undo:
     from opacus import PrivacyEngine
-    from opacus.grad_sample.grad_sample_module_fast_gradient_clipping import (
-        GradSampleModuleFastGradientClipping,
-    )
 
-    def make_private(original: Any, engine: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(engine, *args, **kwargs)
-        if isinstance(result[0], GradSampleModuleFastGradientClipping):
-            result[0].max_grad_norm = kwargs["max_grad_norm"]
-        return result
-
-    return [_replace(PrivacyEngine, "make_private", make_private)]
+    return _as_written(PrivacyEngine, "make_private", "_repair_engine")
 
 
 def _adaptive_criterion_class() -> Any:
@@ -214,7 +200,7 @@ def _probe_adaptive() -> Verdict:
     raise UnknownOpacus(f"{cls.__name__} makes losses of shape {tuple(losses.shape)} from two examples")
 
 
-def _repair_adaptive() -> list[Replacement]:
+def _repair_adaptive() -> Undo:
     def call(original: Any, loss: Any, *args: Any, **kwargs: Any) -> Any:
         before = loss.criterion.reduction
         loss.criterion.reduction = "none"
@@ -223,7 +209,7 @@ def _repair_adaptive() -> list[Replacement]:
         finally:
             loss.criterion.reduction = before
 
-    return [_replace(_adaptive_criterion_class(), "__call__", call)]
+    return _replace(_adaptive_criterion_class(), "__call__", call)
 
 
 PARTS: tuple[PatchPart, ...] = (

@@ -58,8 +58,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if any(k < 1 for k in self.physical_batches) or not self.physical_batches:
-            wrong = tuple(self.physical_batches)
-            raise ValueError(f"physical_batches must be positive numbers, not {wrong}")
+            raise ValueError(f"physical_batches must be positive numbers, not {tuple(self.physical_batches)}")
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,29 @@ def test_processes_that_all_go_over_the_same_records_are_named(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("records", "rule"),
+    [("whole", {"DPM316"}), ("torch.utils.data.Subset(whole, range(number, 64, 2))", set())],
+)
+def test_processes_with_seeds_of_their_own_go_over_the_same_records_or_over_shares(
+    tmp_path: Path, records: str, rule: set[str]
+) -> None:
+    """A share that is dealt out by hand is sampled at the rate of its own loader, as it is accounted."""
+    data = "TensorDataset(x, (x[:, 0] > 0).long())"
+    text = PROGRAM.replace("noise_multiplier=1.0,", "noise_multiplier=1.0, poisson_sampling=False,")
+    text = text.replace(
+        f"DataLoader({data}, batch_size=16)", f"DataLoader({records}, batch_size=8, shuffle=True)"
+    )
+    made = f"    number = torch.distributed.get_rank()\n    torch.manual_seed(number)\n    whole = {data}\n"
+    text = text.replace("    model = torch.nn.Linear(4, 2)\n", f"{made}    model = torch.nn.Linear(4, 2)\n")
+    assert records in text and made in text
+    (tmp_path / "train.py").write_text(
+        text + "    mp.spawn(rank, args=(store,), nprocs=2)\n", encoding="utf-8"
+    )
+    done = verify("1.6.0", "--checks", "accounting,logical-batches,private-loader", "train.py", cwd=tmp_path)
+    assert {rule for _, rule in done.failing} == rule, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
     ("start", "trains"),
     [
         ("subprocess.run([sys.executable, '-c', 'pass'])", True),

@@ -53,8 +53,8 @@ def _row(runner: Runner, script_run: RunRecord, mode: str, engines: int) -> dict
     timed = runner.run(clock, seed=request.seed, label=f"{mode}: seconds and memory")
     if timed.outcome == "raised" or not timed.engines or not timed.engines[0].steps:
         return row | {"error": timed.error or "no logical step"}
-    seconds = [s.seconds for s in timed.engines[0].steps]
-    seconds = seconds[1:] or seconds
+    steps = timed.engines[0].steps
+    seconds = [s.seconds for s in steps[1:] or steps]
     row["seconds_per_step"] = median(seconds)
     row["seconds_spread"], row["steps_timed"] = [min(seconds), max(seconds)], len(seconds)
     row["peak_bytes"] = timed.peak_bytes

@@ -19,7 +19,8 @@ from torch import Tensor
 class BackwardPass:
     """One backward pass through a private model with its hooks on, judged by the oracle.
 
-    ``loss_shape``: shape of the per-example loss inside Opacus's wrapped loss, None for a plain tensor.
+    ``loss_shape``: shape of the per-example loss that Opacus's wrapped loss, or a loop that makes both passes
+    by hand, reduces; None where that is not known.
     ``count``: examples B. ``norms [B]``, ``param_norms [parameters, B]`` and ``expected [P]`` (the clipped
     sum at the optimizer's max grad norm) are the oracle's, None when ``reason`` says why not.
     ``ghost_norms`` and ``ghost_param_norms`` are what Opacus clipped by (in hooks mode the latter alone).
@@ -159,18 +160,19 @@ class EngineRecord:
     ceased to train after the DP optimizer was made. ``precision`` is the dtype of the arithmetic (autocast's
     where it is on); ``padded``: embeddings with a ``padding_idx``, ``batch_norms``: layers that normalise by
     the batch. ``loader``: the private loader, "" where there is none, with ``loader_generator`` of the kind
-    of ``generator``, ``population`` records, ``poisson`` where each batch is a Poisson sample of them, and
-    those that it has ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw
-    with; ``other_place``: where another loader is iterated, ``backward`` where a loss first goes backward.
+    of ``generator``, ``population`` records, ``poisson`` where each batch is a Poisson sample of them (else
+    ``share`` are those that it goes over, ``first_record`` a checksum if all), and those that it has
+    ``first_drawn``; ``dropped_sampler``: the class of the sampler that it does not draw with;
+    ``other_place``: where another loader is iterated, ``backward`` where a loss first goes backward.
     ``raw`` are steps of the wrapped optimizer, ``other`` of another one on this model, ``beside`` of one on
     parameters of other models that a loss reaches together with this one, ``before`` those on the same data
-    set before it was private; ``moved``: how often parameters changed between steps by none. ``weighted``:
-    the loss has class weights. ``resumed``: (engine, rule) of an earlier run whose weights go on in this
-    one, ``unheard``: of the last whose steps its accountant does not hold; ``begun``: a checksum of its
-    first weights. ``forgotten``: steps that an accountant had counted and no longer has. ``epsilon``: what
-    the script was told last, and at which delta. ``otherwise``: the first step whose loss was made in
-    another way than those of the steps that are judged, 0 where there is none. ``later``: some steps behind
-    ``steps``, by their numbers.
+    set before it was private, ``taught`` those of other models; ``moved``: how often parameters changed
+    between steps by none. ``weighted``: the loss has class weights. ``resumed``: (engine, rule) of an earlier
+    run whose weights go on in this one, ``unheard``: of the last whose steps its accountant does not hold;
+    ``begun``: a checksum of its first weights. ``forgotten``: steps that an accountant no longer has as told.
+    ``epsilon``: what the script was told last, and at which delta. ``otherwise``: the first step whose loss
+    was made in another way than those of the steps that are judged, 0 where there is none. ``later``: some
+    steps behind ``steps``, by their numbers.
     """
 
     path: str
@@ -207,6 +209,8 @@ class EngineRecord:
     backward: str = ""
     poisson: bool = True
     population: int | None = None
+    share: int | None = None
+    first_record: int = 0
     asked_multiplier: float | None = None
     asked_delta: float | None = None
     epsilon: tuple[float, float] | None = None
@@ -219,6 +223,7 @@ class EngineRecord:
     beside: BareSteps = field(default_factory=BareSteps)
     before: BareSteps = field(default_factory=BareSteps)
     before_rule: str = ""
+    taught: BareSteps = field(default_factory=BareSteps)
     moved: int = 0
     weighted: bool = False
     resumed: tuple[int, str] | None = None

@@ -13,8 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.run.experiments.snapshots import BatchChange, Kind, Probed, Prober, Snapshot
 from dpmigrate.runtime.run.figures import relative
+from dpmigrate.runtime.run.watching import warm_up
+from dpmigrate.runtime.run.watching.digest import tensor_digest
 from dpmigrate.runtime.run.watching.engines import LiveEngine
 from dpmigrate.runtime.run.watching.graph import flatten
 from dpmigrate.runtime.run.watching.state import Watch
@@ -47,7 +50,9 @@ class Removal:
     0 where each example counts for itself; ``reshaped``: the model's input had another shape then.
     ``counted``: the same for how many the others are.
     ``written``: how far the parameters depend on an example after a step that was given the same noisy
-    value, 0 where only the step has moved them; ``beside``: of what another optimizer trains.
+    value, 0 where only the step has moved them; ``beside``: of what another optimizer trains; ``kept``, in
+    units of C: of what receives the noise in the next step. ``taught``: by which share it depends on models
+    that were trained on the same data without privacy.
     """
 
     engine: int
@@ -60,6 +65,8 @@ class Removal:
     reshaped: bool = False
     written: float | None = None
     beside: float | None = None
+    kept: float | None = None
+    taught: float | None = None
     problem: str = ""
 
     @property
@@ -94,6 +101,7 @@ class Remover(Prober):
         self.proved, self.writing = proved, writing
         self._value_path = folder / "value.pt"
         self.stepped: LiveEngine | None = None
+        self.delivered = 0
         self.found: dict[int, Removal] = {}
         watch.record.removal = self.found
 
@@ -105,13 +113,18 @@ class Remover(Prober):
     def offer(self, batch: Any) -> Any:
         """The batch that a sampler yields, tried from the first step on, and not after one made again."""
         made = max((len(e.steps) for e in self.watch.record.engines), default=0)
-        return super().offer(batch) if self.stepped is None and made + 1 >= self.first else batch
+        offered = super().offer(batch) if self.stepped is None and made + 1 >= self.first else batch
+        if self.probing is not None and self.probing.kind == Kind.TAUGHT:
+            for engine in self.watch.engines.values():
+                for trained in warm_up.teachers(self.watch, engine):
+                    trained.parameter.data.mul_(0.5).add_(0.1)
+        return offered
 
     def before_value(self, engine: LiveEngine, value: Tensor) -> None:
         """End a probe, or run the probes of this step."""
         place = self.watch.record.engines.index(engine.record)
         if self.probing is not None:
-            self.go_on()
+            self.go_on(*[value] * (engine is self.stepped))
             if self.probing.kind != Kind.WRITTEN:
                 self.leave(value, engine.shape)
             self._step_as_it_was(engine)
@@ -136,8 +149,11 @@ class Remover(Prober):
         if snapshot.size >= 4:
             gap = self._coupling(snapshot, result, whole, number) / bound
             result.coupling = max(result.coupling or 0.0, gap) if gap < math.inf else result.coupling
-        if place in self.writing:
-            self._look_at_writes(snapshot, result, value, sum(engine.record.sizes))
+        if last or place in self.writing:
+            self._look_at_writes(snapshot, result, value, engine)
+        if last and warm_up.teachers(self.watch, engine):
+            taught = self.probe(snapshot, BatchChange(Kind.TAUGHT))
+            result.taught = None if taught is None else relative(taught.value, whole)
         if last and snapshot.size >= 4 and not (result.replaced or result.coupled):
             self._count(snapshot, result, whole, bound)
         # The last step has gradients of an earlier one to trip over.
@@ -153,21 +169,39 @@ class Remover(Prober):
         self.watch.settings.steps = sys.maxsize
         self.stepped = engine
 
-    def go_on(self) -> None:
-        """Before the next step after such a one, or at the end: leave the parameters as they are now."""
+    def go_on(self, *value: Tensor) -> None:
+        """Before the next step (of the same run: with its ``value``), or at the end: leave the parameters."""
         if self.stepped is not None:
-            self.leave(flatten([*self.stepped.params, *self.stepped.beside.values()]), [])
+            bound = torch.tensor(noise_bound(self.stepped), dtype=torch.float64)
+            parts = [*self.stepped.params, *self.stepped.beside.values(), bound, *value]
+            self.leave(flatten(parts), [self.delivered])
 
-    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor, own: int) -> None:
-        """Replace some examples where the step itself does not notice: do the parameters?"""
+    def _fetch(self, original: Any, fetcher: Any, batch: Any, /) -> Any:
+        """Also tell the batches of the next step from one another."""
+        examples = super()._fetch(original, fetcher, batch)
+        if self.stepped is not None:
+            self.delivered = tensor_digest(tensors_in(examples), self.delivered)
+        return examples
+
+    def _look_at_writes(self, snapshot: Snapshot, result: Removal, value: Tensor, engine: LiveEngine) -> None:
+        """Replace some examples where the step itself does not notice: do the parameters, or the next one?"""
         torch.save(value, self._value_path)
+        own = sum(engine.record.sizes)
+        beside = own + sum(p.numel() for p in engine.beside.values())
         whole = self.probe(snapshot, BatchChange(Kind.WRITTEN, -1))
         for index in sorted({0, snapshot.size // 2, snapshot.size - 1}):
             other = self.probe(snapshot, BatchChange(Kind.WRITTEN, index))
             if whole is None or other is None:
                 return
-            result.written = max(result.written or 0.0, relative(other.value[:own], whole.value[:own]))
-            result.beside = max(result.beside or 0.0, relative(other.value[own:], whole.value[own:]))
+            seen, wanted = other.value, whole.value
+            if result.engine in self.writing:
+                result.written = max(result.written or 0.0, relative(seen[:own], wanted[:own]))
+                result.beside = max(result.beside or 0.0, relative(seen[own:beside], wanted[own:beside]))
+            # Where the next step has another batch, clipping norm or draws, it differs anyhow.
+            alike = seen.shape == wanted.shape and other[2:] == whole[2:]
+            if alike and seen[beside] == wanted[beside]:
+                apart = float((seen - wanted)[beside:].norm()) / float(wanted[beside])
+                result.kept = max(result.kept or 0.0, apart)
 
     def _coupling(self, snapshot: Snapshot, result: Removal, whole: Tensor, number: int) -> float:
         """Change each half of the batch, then both: where no example moves another, the changes add up.

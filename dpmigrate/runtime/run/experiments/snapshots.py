@@ -42,11 +42,13 @@ class Kind:
     place; with the examples of one half, or all, replaced by copies of the example that is named; without
     any of the data's example that is named, or with it at the end of the batch; with another in its place
     (none for -1), and on after the step, which is given the noisy value of the batch as it is; ``FEWER``:
-    without every third example, another third, and both; ``TURNED``: the first of them at the end."""
+    without every third example, another third, and both; ``TURNED``: the first of them at the end;
+    ``TAUGHT``: as it is, after other models that were trained on the data have changed."""
 
     WHOLE, WITHOUT, REPLACED, FIRST_HALF, SECOND_HALF, ALL, ABSENT, PRESENT, WRITTEN, QUIT, TURNED = range(11)
     HALVES = (FIRST_HALF, SECOND_HALF, ALL)
     FEWER = (11, 12, 13)
+    TAUGHT = 14
 
 
 _FORM = "iqdi"

@@ -148,12 +148,16 @@ def private_step(engine: EngineRecord, index: int) -> Check:
         detail += f"; parameters were written {engine.moved} times between steps (loaded, averaged, clamped?)"
     if engine.beside.count:
         detail += f"; {engine.beside.by} trains other models by losses that this one has a part in"
+    if engine.taught.count:
+        detail += f"; {engine.taught.by} has trained another model on this data set, without privacy: labels "
+        detail += "or features that it has made by then are not looked at"
     return Check("private-step", True, 0, 0, None, index, detail)
 
 
 def is_written(engine: EngineRecord) -> bool:
-    """Whether parameters are written beside the steps, and not by an optimizer that is a fault already."""
-    return bool(engine.moved or engine.beside.count) and not engine.steps_without_noise
+    """Whether something is trained beside the steps, and not by an optimizer that is a fault already."""
+    beside = engine.moved or engine.beside.count or engine.taught.count
+    return bool(beside) and not engine.steps_without_noise
 
 
 def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
@@ -167,9 +171,13 @@ def written(engine: EngineRecord, removal: Removal, index: int) -> list[Check]:
         f"second-optimizer: {engine.beside.by}, stepped {engine.beside.count} times, trains what stands "
         "outside the private model, by a loss that both have a part in, without clipping and noise: "
     ) + seen.format("it")
+    taught = (
+        f"second-optimizer: a model trained on this data set without privacy ({engine.taught.by}) has a part "
+        "in the loss: changing its weights moves what receives the noise by this share"
+    )
     return [
         Check("private-step", False, share, UNWRITTEN, "DPM123", index, detail)
-        for share, detail in ((removal.written, written), (removal.beside, beside))
+        for share, detail in ((removal.written, written), (removal.beside, beside), (removal.taught, taught))
         if (share or 0.0) > UNWRITTEN
     ]
 
@@ -206,7 +214,7 @@ def _accounting(run: RunRecord, engine: EngineRecord, index: int) -> Check:
     if most > steps + 1:
         return check(False, f"{steps} private steps are accounted {most} times: epsilon is larger than it is")
     if engine.forgotten:
-        said = f"the accountant has lost {engine.forgotten} steps that it had counted"
+        said = f"the accountant no longer holds {engine.forgotten} of its steps as it was told them"
         return check(False, f"epsilon-misreported: {said}: epsilon is that of a part", "DPM307")
     told = [(m, r.multiplier) for r in engine.releases for _, m, _ in r.accounted]
     asked = engine.asked_multiplier
@@ -246,7 +254,8 @@ def _logical_batches(engine: EngineRecord, index: int) -> Check:
     rated = [(r.examples, r.accounted[0][2]) for r in engine.releases if r.accounted and r.fed]
     if not rated or engine.population is None or not any(n for n, _ in rated):
         return Check("logical-batches", None, engine=index, detail="no rate is accounted for these batches")
-    expected = sum(rate for _, rate in rated) * engine.population / engine.processes / len(rated)
+    share = engine.population / engine.processes if engine.share is None else engine.share
+    expected = sum(rate for _, rate in rated) * share / len(rated)
     mean = sum(n for n, _ in rated) / len(rated)
     limit = 1.1 * expected + 5 * math.sqrt(expected / len(rated)) + 1
     size = f"{mean:.4g} records a step, {expected:.4g} at the rate that is accounted"

@@ -96,10 +96,8 @@ def noise_fresh(run: RunRecord, fresh: RunRecord | None, index: int) -> list[Che
     if not _alike(drawn[0], other.releases[0]):
         passed, detail = True, f"{within}, nor do two processes"
     elif bare:
-        detail = (
-            "unseeded-noise-generator: a bare torch.Generator() draws the same, public noise in every run; "
-        )
-        detail += "anyone can subtract it"
+        detail = "unseeded-noise-generator: a bare torch.Generator() draws the same, public noise in every "
+        detail += "run; anyone can subtract it"
     elif engine.generator != "none" or seeds_itself:
         whose = "its noise generator" if engine.generator != "none" else "the global generator"
         passed, detail = None, f"{within}, but every run adds the same: the script seeds {whose} {SEEDED}"

@@ -27,7 +27,7 @@ def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Ch
     Positions are counted within each rank's share of the data; Opacus's distributed Poisson sampler
     draws the same ones on every rank that was seeded alike.
     """
-    same = _same_batches(this_rank, others)
+    same = _same_records(this_rank, others)
     if same:
         return same
     drawn = [r.positions for r in (this_rank, *others) if r.positions]
@@ -38,23 +38,22 @@ def sampling_check(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Ch
     alike = len(first[0]) >= FEW and all(positions == first[0] for positions in first)
     detail = f"{len(drawn)} ranks draw different positions of their shares of the data"
     if alike:
-        detail = (
-            "unseeded-loader-generator: all ranks draw the same positions of their shares of the data "
-            "(seeded alike?): epsilon counts on records that are drawn independently"
-        )
+        detail = "unseeded-loader-generator: all ranks draw the same positions of their shares of the data "
+        detail += "(seeded alike?): epsilon counts on records that are drawn independently"
     return [Check("noise-fresh", not alike, rule="DPM202" if alike else None, detail=detail)]
 
 
-def _same_batches(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
-    """``private-loader`` of ranks that train on the very same batches: each example counts once a rank."""
+def _same_records(this_rank: RunRecord, others: Sequence[RunRecord]) -> list[Check]:
+    """``private-loader`` of ranks that train on the same batches, or go over all of the same records."""
     checks = []
     for index, engine in enumerate(this_rank.engines):
-        peers = [r.engines[index].releases for r in others if index < len(r.engines)]
-        pairs = [(a, b) for releases in peers for a, b in zip(engine.releases, releases, strict=False)]
-        if engine.processes > 1 and pairs and all(a.batch_digest == b.batch_digest for a, b in pairs):
-            detail = (
-                f"examples-counted-twice: {1 + len(peers)} processes train on the same batches (no "
-                "DistributedSampler?): one example moves the sum by as many C, and epsilon knows of one"
-            )
+        peers = [r.engines[index] for r in others if index < len(r.engines)]
+        pairs = [(a, b) for p in peers for a, b in zip(engine.releases, p.releases, strict=False)]
+        alike = all(a.batch_digest == b.batch_digest for a, b in pairs)
+        same = {engine.first_record, *(p.first_record for p in peers)} == {engine.first_record or None}
+        if engine.processes > 1 and pairs and (alike or same):
+            said = f"{1 + len(peers)} processes train on the same records (no DistributedSampler?): one "
+            said += "example can be in a step as many times, and epsilon knows of one"
+            detail = f"examples-counted-twice: {said}"
             checks.append(Check("private-loader", False, rule="DPM316", engine=index, detail=detail))
     return checks

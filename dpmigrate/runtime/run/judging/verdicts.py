@@ -19,6 +19,9 @@ from dpmigrate.runtime.run.records import EngineRecord, LogicalStep, RunRecord
 COUPLED = 5e-3
 """How far, in units of C, the halves of a batch may be from adding up; the rest is rounding."""
 
+KEPT = 1e-5
+"""How far, in units of C, an example may move the next step: nothing is added up in another order there."""
+
 
 def limit_for(engine: EngineRecord) -> float:
     """The parity limit for an engine's dtype and size, and the rounding that its batches show."""
@@ -175,6 +178,12 @@ def sensitivity(
     apart = max(removal.coupling or 0.0, removal.counted or 0.0)
     if set(rules) <= {"DPM117"} and apart > max(COUPLED, 20 * rounding):
         return _coupled(engine, removal, index)
+    if not rules and (removal.kept or 0.0) > KEPT:
+        said = (
+            "replacing one example moves what receives the noise in the next step by this many C, though the "
+        )
+        said += "noisy step is the same: something is kept from batch to batch (features, a state, losses)"
+        return Check("sensitivity", False, removal.kept, KEPT, "DPM124", index, f"examples-coupled: {said}")
     by_replacing = bool(removal.replacements) and (removal.replaced or not named)
     moves = removal.replacements if by_replacing else removal.moves
     if not moves:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 import urllib.error
 from collections.abc import Sequence
 from functools import cache
@@ -10,11 +11,6 @@ from pathlib import Path
 
 from dpmigrate.runtime.run.records import EngineRecord
 from dpmigrate.workspace.toml import parse_toml
-
-IN_PLACE = (
-    "a module or the script changes the output of a hooked layer in place, which Opacus 1.5.4 and later do "
-    "not allow: use inplace=False, and h = h + x instead of h += x"
-)
 
 _UNPACKED = re.compile(r"(?:too many|not enough) values to unpack \(expected (\d+)")
 
@@ -26,13 +22,6 @@ def _known() -> list[tuple[str, str]]:
     return [(error["message"], error["advice"]) for error in parse_toml(text)["error"]]
 
 
-def for_message(text: str) -> str:
-    """A sentence in the place of a message that torch gives no advice in; empty for all others."""
-    if "EOF when reading a line" in text:
-        return "it asks for input()"
-    return IN_PLACE if "BackwardHookFunction" in text and "inplace" in text else ""
-
-
 def for_error(error: BaseException, engines: Sequence[EngineRecord]) -> str:
     """What to do about an error that a script raised; empty where that is not known."""
     text = " ".join(str(error).split())
@@ -42,7 +31,8 @@ def for_error(error: BaseException, engines: Sequence[EngineRecord]) -> str:
     last = engines[-1] if engines else None
     if last is not None and last.mode == "ghost" and not last.wrapped_api and "is not initialized" in text:
         return 'ghost clipping needs clipping="ghost" as well before Opacus 1.5.3 (DPM408)'
-    line = f"{type(error).__name__}: {text} ({_raised_in(error)})"
+    raised_in = [frame.filename for frame in traceback.extract_tb(error.__traceback__)][-1:]
+    line = f"{type(error).__name__}: {text} ({''.join(raised_in)})"
     return next((said for message, said in _known() if re.search(message, line)), "")
 
 
@@ -55,14 +45,6 @@ def _for_missing(error: BaseException) -> str:
     if isinstance(error, ConnectionError | urllib.error.URLError):
         return "verify where the data lies already, or judge its model alone (--factory MODULE:FUNCTION)"
     return ""
-
-
-def _raised_in(error: BaseException) -> str:
-    """The file that an error was raised in."""
-    trace, path = error.__traceback__, ""
-    while trace is not None:
-        path, trace = trace.tb_frame.f_code.co_filename, trace.tb_next
-    return path
 
 
 def _for_unpacking(text: str, engines: Sequence[EngineRecord]) -> str:

@@ -20,12 +20,10 @@ GPU = re.compile(
 
 def note_error(record: RunRecord, error: BaseException) -> None:
     """Write down that the script, or a process that it has started, raised this."""
-    text = " ".join(str(error).split())
-    known = advice.for_message(text)
     record.outcome = "raised"
-    record.error = (f"{type(error).__name__}: {known}" if known else error_line(error)) + _where(error)
+    record.error = error_line(error) + _where(error)
     record.advice = advice.for_error(error, record.engines)
-    record.gpu = GPU.search(text.lower()) is not None
+    record.gpu = GPU.search(str(error).lower()) is not None
 
 
 def print_traceback(error: BaseException) -> None:

@@ -85,9 +85,8 @@ def run_script(
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
         watch.record.outcome, watch.record.exit_code = "exited", status
-        watch.record.error = (
-            "" if isinstance(leaving.code, int) or leaving.code is None else str(leaving.code)
-        )
+        if not isinstance(leaving.code, int | None):
+            watch.record.error = str(leaving.code)
     except BaseException as error:
         status = 1
         note_error(watch.record, error)

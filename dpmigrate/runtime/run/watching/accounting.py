@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,7 +23,6 @@ class AccountantWatcher:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self.heard: dict[int, int] = {}
 
     def install(self) -> None:
         """Put the wrappers in place."""
@@ -54,7 +54,7 @@ class AccountantWatcher:
 
     def _told(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
         result = original(accountant, *args, **kwargs)
-        place = next((i for i, a in enumerate(self.watch.accountants) if a is accountant), -1)
+        place = self._place(accountant)
         multiplier, rate = float(kwargs.get("noise_multiplier", 0)), float(kwargs.get("sample_rate", 0))
         engine = self._stepping()
         if engine is None:
@@ -63,13 +63,23 @@ class AccountantWatcher:
             engine.record.releases[-1].accounted.append((place, multiplier, rate))
         else:
             engine.told.append((place, multiplier, rate))
-        self.heard[place] = self.heard.get(place, 0) + 1
-        held = steps_of(accountant)
-        if held and held < self.heard[place]:
-            engine.record.forgotten = max(engine.record.forgotten, self.heard[place] - held)
+        engine.counted[place, multiplier, rate] += 1
+        self._look_back(accountant, place)
         return result
 
+    def _look_back(self, accountant: Any, place: int) -> None:
+        """Note how many steps of the run that made the last one an accountant no longer holds as told."""
+        engine, held = self._stepping(), held_by(accountant)
+        if engine is not None and held is not None:
+            counted = [(step[1:], n) for step, n in engine.counted.items() if step[0] == place]
+            lost = sum(max(0, n - held[told]) for told, n in counted)
+            engine.record.forgotten = max(engine.record.forgotten, lost)
+
+    def _place(self, accountant: Any) -> int:
+        return next((i for i, a in enumerate(self.watch.accountants) if a is accountant), -1)
+
     def _asked(self, original: Any, accountant: Any, /, *args: Any, **kwargs: Any) -> Any:
+        self._look_back(accountant, self._place(accountant))
         epsilon = original(accountant, *args, **kwargs)
         delta = kwargs.get("delta", args[0] if args else None)
         said = [float(v) for v in (epsilon, delta) if isinstance(v, (int, float)) and math.isfinite(v)]
@@ -87,12 +97,14 @@ class AccountantWatcher:
         return candidates[-1] if candidates else None
 
 
-def steps_of(accountant: Any) -> int:
-    """How many steps an accountant holds; 0 where it does not say."""
-    history = getattr(accountant, "history", None)
-    if isinstance(history, list) and all(isinstance(h, tuple) and len(h) == 3 for h in history):
-        return int(sum(h[2] for h in history))
-    return 0
+def held_by(accountant: Any) -> Counter[tuple[float, float]] | None:
+    """How many steps an accountant holds, by noise multiplier and sampling rate; None if it does not say."""
+    history, held = getattr(accountant, "history", None), Counter[tuple[float, float]]()
+    if not isinstance(history, list) or not all(isinstance(h, tuple) and len(h) == 3 for h in history):
+        return None
+    for multiplier, rate, steps in history:
+        held[multiplier, rate] += steps
+    return held
 
 
 def goes_on(watch: Watch, engine: LiveEngine) -> None:
@@ -103,7 +115,8 @@ def goes_on(watch: Watch, engine: LiveEngine) -> None:
     """
     record, weights = engine.record, engine.some_weights()
     record.begun = tensor_digest([weights])
-    held = max((steps_of(a) for a in watch.accountants if a is engine.accountant), default=-1)
+    own = held_by(engine.accountant)
+    held = -1 if own is None else own.total()
     for place, earlier in enumerate(watch.engines.values()):
         ended = earlier.weights
         if earlier is engine or ended is None or ended.shape != weights.shape:

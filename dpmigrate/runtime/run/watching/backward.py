@@ -226,8 +226,10 @@ class BackwardWatcher:
                 entry = BackwardPass(_count(used, private), reason=error_line(error))
         engine.record.backward = engine.record.backward or user_place()
         per_example = getattr(self.watch.wrapped_loss, "loss_per_sample", None)
-        if isinstance(per_example, Tensor):
-            entry.loss_shape = tuple(per_example.shape)
+        # Loops that make both passes by hand average, or add up, what the criterion gave.
+        reduced = getattr(losses[0].grad_fn, "_saved_self_sym_sizes", None) if private.ghost else None
+        shape = per_example.shape if isinstance(per_example, Tensor) else reduced
+        entry.loss_shape = None if shape is None else tuple(shape)
         engine.backwards.append(entry)
         return used
 

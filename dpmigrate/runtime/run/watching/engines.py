@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,10 +65,10 @@ class LiveEngine:
     those that steps took, ``delivered`` the batches that reached the script, ``behind`` by how many it was
     ahead of its steps at the last one, ``ahead`` at the first of this epoch, ``waited``: steps since it was
     further. ``called``: examples that the model was called with since the last step, ``shape`` that of one.
-    ``told``: what accountants heard before the first release. ``weights`` are some of the parameters after
-    the last step. ``beside``: parameters of other models, by id, that a loss has reached together with those
-    of this one; ``losses``: how the losses of the steps that are judged were made; ``later``: the step at
-    hand may come after them, and is judged as well.
+    ``told``: what accountants heard before the first release, ``counted`` all that they did. ``weights`` are
+    some of the parameters after the last step. ``beside``: parameters of other models, by id, that a loss has
+    reached together with those of this one; ``losses``: how the losses of the steps that are judged were
+    made; ``later``: the step at hand may come after them, and is judged as well.
     """
 
     optimizer: Any
@@ -94,6 +95,7 @@ class LiveEngine:
     feed: Feed = field(default_factory=Feed)
     accountant: Any = None
     told: list[tuple[int, float, float]] = field(default_factory=list)
+    counted: Counter[tuple[int, float, float]] = field(default_factory=Counter)
     weights: Tensor | None = None
     loaded: int = 0
     beside: dict[int, nn.Parameter] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from torch.utils.data import BatchSampler, RandomSampler, SequentialSampler
 from dpmigrate.runtime.batches import tensors_in
 from dpmigrate.runtime.run.places import user_place
 from dpmigrate.runtime.run.watching import skips
-from dpmigrate.runtime.run.watching.generators import generator_kind, python_put_back
+from dpmigrate.runtime.run.watching.digest import tensor_digest
+from dpmigrate.runtime.run.watching.generators import generator_kind, python_put_back, seed_python
 from dpmigrate.runtime.run.watching.patching import family, wrap_method
 
 if TYPE_CHECKING:
@@ -53,8 +55,8 @@ class LoaderWatcher:
             self.fetching -= 1
         drawn_by = getattr(iterator, "_index_sampler", None)
         skips.delivered(self.watch, drawn_by)
+        self.watch.feeding = weakref.ref(iterator)
         if self.watch.settings.watch:
-            self.watch.feeding = getattr(iterator, "_dataset", None)
             tensors = tensors_in(batch)
             sized = next((t for t in tensors if t.dim()), None)
             with suppress(TypeError):
@@ -97,6 +99,10 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
     record.loader, record.poisson = type(returned).__name__, _poisson(engine.feed.sampler)
     with suppress(TypeError, AttributeError):
         record.population = len(returned.dataset)
+        if not record.poisson:
+            record.share = len(returned.sampler)
+            whole = record.share == record.population
+            record.first_record = _first_record(returned.dataset) if whole else 0
     record.loader_generator = generator_kind(
         getattr(engine.feed.sampler, "generator", None) or getattr(returned, "generator", None)
     )
@@ -112,6 +118,15 @@ def made_private(engine: LiveEngine, given: Any, returned: Any) -> None:
         and not _draws_each_once(sampler, record.population)
     ):
         record.dropped_sampler = type(sampler).__name__
+
+
+def _first_record(data: Any) -> int:
+    """A checksum of what a data set holds first, the same wherever it is the same; 0 where that fails."""
+    with suppress(Exception), torch.random.fork_rng(devices=[]), python_put_back():
+        torch.manual_seed(0)
+        seed_python(0)
+        return tensor_digest(tensors_in(data[0]))
+    return 0
 
 
 def _draws_each_once(sampler: Any, population: int | None) -> bool:

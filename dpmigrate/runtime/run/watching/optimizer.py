@@ -207,6 +207,8 @@ class OptimizerWatcher:
         weights = engine.some_weights()
         if not record.releases:
             accounting.goes_on(self.watch, engine)
+            for trained in warm_up.teachers(self.watch, engine):
+                record.taught = trained.steps
         elif engine.weights is not None and not torch.equal(weights, engine.weights):
             record.moved += 1
             warm_up.brought_in(self.watch, engine)
@@ -357,4 +359,5 @@ def _scale(optimizer: Any) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    """A clipping norm, which adaptive clipping makes a tensor of; None for one of each parameter."""
+    return None if value is None or isinstance(value, (list, tuple)) else float(value)

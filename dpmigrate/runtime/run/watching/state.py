@@ -62,8 +62,8 @@ class Watch:
     ``instead`` holds what parameters get for a gradient in place of what was clipped, by id.
     ``at_end`` once the script is over, ``at_forward`` with what a private model is given and returns.
     ``follow`` begins to watch a wrapped model. ``loaded`` counts what the script has read by ``torch.load``.
-    ``feeding``: the data set of the batch that was delivered last; ``trained``: what was trained before it
-    was private, by the parameter's id.
+    ``feeding``: the loop over a loader that has delivered last, None once it is over; ``trained``: what was
+    trained before it was private, by the parameter's id.
     ``folder`` is shared by all runs of the script; None in a process that it has started.
     """
 
@@ -85,7 +85,7 @@ class Watch:
         self.follow: Callable[[Any], None] = lambda wrapper: None
         self.accountants: list[Any] = []
         self.loaded: int = 0
-        self.feeding: Any = None
+        self.feeding: Callable[[], Any] = lambda: None
         self.trained: dict[int, Any] = {}
         self.folder: Path | None = None
         self._began = time.perf_counter()
