@@ -195,7 +195,7 @@ class AttachedEngine:
             f"{place.shown}: the loader that make_private returns draws Poisson batches, as the "
             "accountant has assumed all along: their sizes vary around that of the loader"
         )
-        self.notices += passes_told(self)
+        self.notices += passes_told(self.trained, self.given["module"])
 
     def _lines(self, loader: str) -> list[str]:
         """What stands in the place of ``attach``: the call, and what is set before and after it."""

@@ -7,31 +7,28 @@ goes backward stay, and the gradients of the next one are incomplete.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from dpmigrate.codemods.program.facts import keys_of
 from dpmigrate.codemods.program.ways import MAX_CALLS, calls_lead
-
-if TYPE_CHECKING:
-    from dpmigrate.codemods.zero_x.engine import AttachedEngine
+from dpmigrate.codemods.zero_x.loader import Trained
 
 _HARMLESS = frozenset(["no_grad", "inference_mode", "set_grad_enabled", "eval"])
 """What code mentions that asks a model without gradients, or out of training mode."""
 
 
-def passes_told(engine: AttachedEngine) -> list[str]:
-    """Where the model is asked between the steps, with what to write there."""
-    facts, models = engine.facts, keys_of(engine.facts.held(engine.given["module"]))
-    training = {loop for step in engine.trained.steps() for loop in engine.trained.loops_around(step)}
+def passes_told(trained: Trained, model: cst.CSTNode) -> list[str]:
+    """Where the model of an engine is asked between the steps, with what to write there."""
+    facts, models = trained.facts, keys_of(trained.facts.held(model))
+    training = {loop for step in trained.steps() for loop in trained.loops_around(step)}
     calls = (
         call
         for info in facts.modules
         for call in facts.inside(info.tree, cst.Call)
         if keys_of(facts.held(call.func)) & models
     )
-    call = next((c for c in calls if _between_steps(engine, c, training, MAX_CALLS)), None)
+    call = next((c for c in calls if _between_steps(trained, c, training, MAX_CALLS)), None)
     if call is None:
         return []
     where = facts.module_of(call).place(call).shown
@@ -42,22 +39,22 @@ def passes_told(engine: AttachedEngine) -> list[str]:
 
 
 def _between_steps(
-    engine: AttachedEngine, call: cst.CSTNode, training: Collection[cst.CSTNode], depth: int
+    trained: Trained, call: cst.CSTNode, training: Collection[cst.CSTNode], depth: int
 ) -> bool:
     """Whether a call, or one that leads to it, comes again and again beside the loops that train."""
-    facts, scope = engine.facts, engine.facts.scope(call)
+    facts, scope = trained.facts, trained.facts.scope(call)
     if not _HARMLESS.isdisjoint(name.value for name in facts.own(scope, cst.Name)):
         return False
     loops = [n for n in facts.above(call) if isinstance(n, (cst.For, cst.While)) and facts.scope(n) is scope]
-    if loops and (loops[0] in training or any(_leads_to_steps(engine, loop) for loop in loops)):
+    if loops and (loops[0] in training or any(_leads_to_steps(trained, loop) for loop in loops)):
         return loops[0] not in training
     callers = facts.callers.get(scope, ()) if depth else ()
-    return any(_between_steps(engine, caller, training, depth - 1) for caller, _ in callers)
+    return any(_between_steps(trained, caller, training, depth - 1) for caller, _ in callers)
 
 
-def _leads_to_steps(engine: AttachedEngine, loop: cst.CSTNode) -> bool:
+def _leads_to_steps(trained: Trained, loop: cst.CSTNode) -> bool:
     """Whether the optimizer is stepped in a loop, or in what that calls."""
-    facts, steps = engine.facts, list(engine.trained.steps())
+    facts, steps = trained.facts, list(trained.steps())
     below = set(facts.below(loop))
     entered = (fn.node for call in facts.inside(loop, cst.Call) for fn in facts.functions_entered(call))
     scopes = {facts.scope(step) for step in steps}
