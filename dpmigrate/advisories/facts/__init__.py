@@ -4,5 +4,5 @@
 ``adaptive``, ``coupling``, ``gradients``, ``losses``, ``loud``, ``optimizing``   clipping, losses, steps
 ``dealing``, ``parallel``, ``rounds``, ``sampling``   processes, rounds and loaders
 ``trials``       loops that train again, which ``sampling`` asks
-``secure``, ``seeds``   randomness
+``secure``, ``seeds``, ``seeded_behind``   randomness
 """
