@@ -114,6 +114,7 @@ HANDED_ON = (
     "joblib.Parallel(n_jobs=2)(joblib.delayed(train)(each) for each in [LOADER])",
     "accelerate.notebook_launcher(train, (LOADER,))",
     "with contextlib.ExitStack() as stack:\n    train(stack.enter_context(contextlib.nullcontext(LOADER)))",
+    "waiting = collections.deque([private])\nwaiting.appendleft(LOADER)\ntrain(waiting.popleft())",
     "table = {'loader': LOADER}\nname, each = table.popitem()\ntrain(each)",
     "types.MethodType(lambda self, each: train(each), object())(LOADER)",
 )

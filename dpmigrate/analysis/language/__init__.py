@@ -4,8 +4,7 @@
 ``expressions``, ``operators``, ``strings``, ``sets``, ``constants``, ``effects``   expressions
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``unrolling``, ``retried``, ``counting``   loops that are followed item by item, that try again, that count
-``names``, ``attributes``, ``items``, ``assignment``   where values are read and written
-``in_place``     lists that change in place
+``names``, ``attributes``, ``items``, ``assignment``, ``shared_lists``   where values are read and written
 ``calls``, ``arguments``, ``functions``, ``classes``, ``decorated``, ``managers``   what is called
 ``beside``       which calls have to do with no private run, and how far they are followed
 ``holding``      which objects are parts of which

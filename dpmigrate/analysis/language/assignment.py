@@ -41,8 +41,8 @@ from dpmigrate.analysis.language.attributes import (
     written_to_one,
 )
 from dpmigrate.analysis.language.classes import named_fields
-from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.outcomes import Branch, told
+from dpmigrate.analysis.language.shared_lists import changed_in_place
 
 
 def assign_name(ip: Interpreter, name: str, value: Value) -> None:
@@ -247,14 +247,16 @@ def _change_sequences(
     ip: Interpreter, target: cst.Subscript, container: Value, change: Callable[[Seq], Seq]
 ) -> None:
     """Assign what a container is after each list in it has changed."""
-    if any(isinstance(a, Seq) for a in container.atoms) and isinstance(
-        target.value, (cst.Name, cst.Attribute)
-    ):
-        changed = (
-            Entry(change(e.atom) if isinstance(e.atom, Seq) else e.atom, e.guard, e.because)
-            for e in container.entries
-        )
-        changed_in_place(ip, target.value, merge_entries(changed))
+    if not any(isinstance(a, Seq) for a in container.atoms):
+        return
+    changed = merge_entries(
+        Entry(change(e.atom) if isinstance(e.atom, Seq) else e.atom, e.guard, e.because)
+        for e in container.entries
+    )
+    if isinstance(target.value, cst.Subscript):
+        set_item(ip, target.value, changed)
+    else:
+        changed_in_place(ip, target.value, changed)
 
 
 def _is_part(node: cst.Subscript) -> bool:

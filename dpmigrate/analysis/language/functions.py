@@ -168,7 +168,14 @@ def enter_function(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom
             result = enter_function(ip, outer, info, receiver)
             if fn.key in ip.entered:
                 return result
+            if result and not any(isinstance(a, Unknown) or a == NONE.only for a in result.atoms):
+                return join_all([result, _enter_itself(ip, fn, info, receiver)])  # if it is called at all
         receiver, info = _own_receiver(ip, fn, info, receiver)
+    return _enter_itself(ip, fn, info, receiver)
+
+
+def _enter_itself(ip: Interpreter, fn: Function, info: CallInfo, receiver: Atom | None) -> Value:
+    """Execute a function, whatever is put around it."""
     active = sum(1 for f in ip.frames if f.function is not None and f.function.node is fn.node)
     if active or len(ip.frames) > MAX_CALL_DEPTH or ip.exhausted or had_its_share(ip, fn):
         if active:

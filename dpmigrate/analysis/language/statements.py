@@ -18,9 +18,9 @@ from dpmigrate.analysis.language.assignment import assign_name, assign_target, d
 from dpmigrate.analysis.language.attributes import ACCESSORS
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
-from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.names import STARRED
 from dpmigrate.analysis.language.operators import arithmetic
+from dpmigrate.analysis.language.shared_lists import changed_in_place
 from dpmigrate.analysis.registry import CallInfo
 
 

@@ -107,9 +107,9 @@ def assigned_in(node: cst.CSTNode) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=2_000)
-def bound_in(node: cst.CSTNode) -> frozenset[str]:
-    """The variables that something below a node binds anew: ``x += y`` changes a list, which stays."""
-    return frozenset(target.value for target in _targets_in(node, _BINDING) if isinstance(target, cst.Name))
+def bound_in(node: cst.CSTNode) -> tuple[str, ...]:
+    """The variables that something below a node binds, each time: ``x += y`` changes a list, which stays."""
+    return tuple(target.value for target in _targets_in(node, _BINDING) if isinstance(target, cst.Name))
 
 
 _BINDING = (cst.AssignTarget, cst.AnnAssign, cst.NamedExpr, cst.For, cst.CompFor)

@@ -1,6 +1,6 @@
 """What Python's own names mean. Each module is one group of names; importing it registers its handlers.
 
-``builtins``, ``containers``, ``records``, ``attribute_dicts``   functions, and what holds values
+``builtins``, ``containers``, ``filled``, ``records``, ``attribute_dicts``   functions, and what holds values
 ``getters``, ``iterating``   items and attributes by other means
 ``wrappers``, ``workers``, ``coroutines``   what calls functions for somebody
 ``ending``       what does not come back

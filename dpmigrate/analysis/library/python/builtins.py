@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from math import prod
@@ -26,6 +26,7 @@ from dpmigrate.analysis.language.counting import counted_by_a_sum, kept_above_ze
 from dpmigrate.analysis.language.holding import MODEL_KINDS, hold
 from dpmigrate.analysis.language.items import update_dict
 from dpmigrate.analysis.language.operators import arithmetic, batches_counted, is_penalty
+from dpmigrate.analysis.language.outcomes import split_by_truth
 from dpmigrate.analysis.language.unrolling import exact_items
 from dpmigrate.analysis.library.epsilons import combined, rounded, total_of
 from dpmigrate.analysis.library.python.paths import one_of_the_files
@@ -136,8 +137,32 @@ def dict_of(ip: Interpreter, info: CallInfo) -> Value:
     return of(made)
 
 
-@function("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed")
-@function("builtins.frozenset")
+@function("builtins.sorted")
+def _sorted(ip: Interpreter, info: CallInfo) -> Value:
+    """In order where all are numbers, or all are texts, and nothing else says what the order is."""
+    exact = exact_items(ip, info.argument(0, "iterable"))
+    if exact is None or len(exact) < 2:
+        return _sequence(ip, info)
+    constants = [item.only.value for item in exact if isinstance(item.only, Const)]
+    in_any_order = of(Seq(None, join_all(exact), True))
+    if info.keywords or len(constants) < len(exact):
+        return in_any_order
+    try:
+        order = sorted(range(len(exact)), key=constants.__getitem__)
+    except TypeError:
+        return in_any_order
+    return of(Seq(tuple(exact[place] for place in order), None, True))
+
+
+@function("collections.deque")
+def _deque(ip: Interpreter, info: CallInfo) -> Value:
+    """As a list; of which not everything may be kept where it has a length."""
+    made = _sequence(ip, info)
+    has_length = info.given(1, "maxlen") is not False and isinstance(made.only, Seq)
+    return of(Seq(None, made.only.each(), True)) if has_length and isinstance(made.only, Seq) else made
+
+
+@function("builtins.list", "builtins.tuple", "builtins.set", "builtins.reversed", "builtins.frozenset")
 def _sequence(ip: Interpreter, info: CallInfo) -> Value:
     given = info.argument(0, "iterable")
     atom = given.only
@@ -235,7 +260,22 @@ def _choose(ip: Interpreter, info: CallInfo) -> Value:
     name = info.name.rpartition(".")[2]
     given = info.argument(_CHOOSING[name], "data" if name == "compress" else "iterable")
     tell_hooks(ip, "<some left out>", CallInfo(info.node, [given], name=name))
+    if isinstance(given.only, Seq) and given.only.items:
+        return of(Seq(_kept(ip, info, given.only.items) if name == "filter" else None, given.only.each()))
     return given or ip.unknown(info.node, name)
+
+
+def _kept(ip: Interpreter, info: CallInfo, items: Sequence[Value]) -> tuple[Value, ...] | None:
+    """The items that a filter lets through; None where that cannot be told of each."""
+    test = info.argument(0, "function")
+    kept: list[Value] = []
+    for item in items if len(items) <= MAX_UNROLL else ():
+        asked = item if test.only == Const(None) else call_value(ip, test, CallInfo(info.node, [item]))
+        yes, no = split_by_truth(ip, asked)
+        if bool(yes) == bool(no):
+            return None
+        kept += [item] if yes else []
+    return tuple(kept) if len(items) <= MAX_UNROLL else None
 
 
 @function("builtins.next", "builtins.iter", "itertools.cycle", "tqdm.tqdm")

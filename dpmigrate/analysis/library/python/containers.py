@@ -15,9 +15,9 @@ from dpmigrate.analysis.language.assignment import iterate, set_item
 from dpmigrate.analysis.language.attributes import set_part_of_unknown
 from dpmigrate.analysis.language.choices import open_value
 from dpmigrate.analysis.language.functions import unknown_call
-from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.items import dict_items, entries_of, update_dict
 from dpmigrate.analysis.language.sets import OPERATORS, combined
+from dpmigrate.analysis.language.shared_lists import changed_in_place
 from dpmigrate.analysis.library.python.attribute_dicts import update_attributes
 from dpmigrate.analysis.library.python.builtins import dict_of
 from dpmigrate.analysis.library.python.wrappers import copied
@@ -213,43 +213,57 @@ def _unknown_string(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     return Value((e,))
 
 
-@method("sequence", "append", "extend", "insert", "add", "update")
+@method("sequence", "append", "appendleft", "extend", "extendleft", "insert", "add", "update")
 def _append(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     seq = e.atom
     assert isinstance(seq, Seq)
     new = info.argument(len(info.positional) - 1, "item") if info.positional else NOTHING
     exact = ip.in_one_turn
-    if info.name in ("extend", "update"):
+    if info.name in ("extend", "update", "extendleft"):
         only = new.only
-        if isinstance(only, Seq) and only.items is not None and seq.items is not None and exact:
+        in_order = exact and info.name != "extendleft"
+        if isinstance(only, Seq) and only.items is not None and seq.items is not None and in_order:
             changed = Seq((*seq.items, *only.items), None, True)
         else:
             changed = Seq(None, join_all([seq.each(), iterate(ip, new, info.node)]), True)
-    elif seq.items is not None and len(seq.items) < 12 and info.name == "append" and exact:
-        changed = Seq((*seq.items, new), None, True)
+    elif seq.items is not None and len(seq.items) < 12 and info.name.startswith("append") and exact:
+        changed = Seq((new, *seq.items) if info.name == "appendleft" else (*seq.items, new), None, True)
     else:
         changed = Seq(None, join_all([seq.each(), new]), True)
     _becomes(ip, info, changed)
     return NONE
 
 
-@method("sequence", "pop", "remove", "discard", "clear", "reverse", "sort")
+@method("sequence", "pop", "popleft", "remove", "discard", "clear", "reverse", "sort", "rotate")
 def _shrink(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
-    """What takes items away or moves them; the last one is taken exactly."""
+    """What takes items away or moves them; one at a place that is known is taken exactly."""
     seq = e.atom
     assert isinstance(seq, Seq)
     taken = seq.each()
+    place = _place_taken(info)
     if info.name == "clear":
         changed = Seq((), None, True)
-    elif info.name == "pop" and seq.items and not info.positional and ip.in_one_turn:
-        taken = seq.items[-1]
-        changed = Seq(seq.items[:-1], None, True)
+    elif place is not None and seq.items and -len(seq.items) <= place < len(seq.items) and ip.in_one_turn:
+        taken = seq.items[place]
+        rest = list(seq.items)
+        del rest[place]
+        changed = Seq(tuple(rest), None, True)
     else:
         changed = Seq(None, seq.each(), True)
     _becomes(ip, info, changed)
-    if info.name != "pop":
+    if place is None and info.name != "pop":
         return NONE
     return taken or ip.unknown(info.node, "an element of something unknown")
+
+
+def _place_taken(info: CallInfo) -> int | None:
+    """Where ``pop()``, ``pop(0)`` or ``popleft()`` takes an item; None where it is not known."""
+    if info.name == "popleft":
+        return 0
+    index = info.argument(0, "index").only if info.positional else Const(-1)
+    if info.name != "pop" or not isinstance(index, Const) or type(index.value) is not int:
+        return None
+    return index.value
 
 
 def _becomes(ip: Interpreter, info: CallInfo, changed: Seq) -> None:

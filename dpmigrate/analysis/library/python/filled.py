@@ -7,8 +7,8 @@ import libcst as cst
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import External, Obj
 from dpmigrate.analysis.domain.values import NOTHING, Seq, Value, of
-from dpmigrate.analysis.language.in_place import changed_in_place
 from dpmigrate.analysis.language.items import entries_of
+from dpmigrate.analysis.language.shared_lists import changed_in_place
 from dpmigrate.analysis.registry import CallInfo, function
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import lru_cache
+
 import libcst as cst
 
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.values import Value
 from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.language.attributes import set_attribute
-from dpmigrate.analysis.source.tree import bound_in
+from dpmigrate.analysis.source.tree import bound_in, every
 
 
 def changed_in_place(ip: Interpreter, target: cst.CSTNode, value: Value) -> None:
@@ -27,6 +30,7 @@ def _change_variable(ip: Interpreter, name: str, value: Value) -> None:
         if before is not None:
             ip.store.set(scope.owner, name, value)
             _change_argument(ip, scope, name, ip.feasible(before), value)
+            _change_what_it_names(ip, scope, name, ip.feasible(before), value)
             return
         scope = scope.closure
     owner = ("module", ip.module.key)
@@ -46,6 +50,28 @@ def _change_argument(ip: Interpreter, frame: Frame, parameter: str, before: Valu
             changed_in_place(ip, argument, value)
     finally:
         ip.frames = inner
+
+
+def _change_what_it_names(ip: Interpreter, frame: Frame, name: str, before: Value, value: Value) -> None:
+    """``losses = self.losses``: another name for a list, as long as it is the name of nothing else."""
+    scope = frame.function.node if frame.function is not None else frame.module.tree
+    other = None if frame.is_class_body or frame is not ip.frame else _named_by(scope).get(name)
+    if other is not None and ip.evaluate(other).atoms == before.atoms != value.atoms:
+        changed_in_place(ip, other, value)
+
+
+@lru_cache(maxsize=2_000)
+def _named_by(scope: cst.CSTNode) -> dict[str, cst.BaseExpression]:
+    """The variables of a function or module that are bound once, to another variable or an attribute."""
+    bindings = Counter(bound_in(scope))
+    return {
+        node.targets[0].target.value: node.value
+        for node in every(scope)
+        if isinstance(node, cst.Assign)
+        and isinstance(node.targets[0].target, cst.Name)
+        and isinstance(node.value, (cst.Name, cst.Attribute))
+        and bindings[node.targets[0].target.value] == 1
+    }
 
 
 def _argument_of(frame: Frame, parameter: str) -> cst.BaseExpression | None:
