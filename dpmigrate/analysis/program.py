@@ -16,6 +16,7 @@ from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Unknown
 from dpmigrate.analysis.language import (
     calls,
+    comprehensions,
     exceptions,
     expressions,
     flow,
@@ -37,7 +38,7 @@ from dpmigrate.workspace.errors import own_error
 from dpmigrate.workspace.source import is_too_large
 from dpmigrate.workspace.stack import room_for_trees
 
-_LOADED = (calls, exceptions, expressions, flow, operators, patterns, statements, strings)
+_LOADED = (calls, comprehensions, exceptions, expressions, flow, operators, patterns, statements, strings)
 """Importing these registers their handlers."""
 library.load()
 

@@ -104,3 +104,40 @@ def test_a_dict_without_entries_is_false(tmp_path: Path, options: str, modes: se
     made = "".join(f"    {line}\n" for line in f"options = {options}".splitlines())
     body = f"    if options:\n        {RUN}'ghost')\n    else:\n        {RUN}'hooks')\n"
     assert _modes(tmp_path, f"def main():\n{made}{body}main()\n") == modes
+
+
+@pytest.mark.parametrize(
+    ("changed", "modes"),
+    [
+        ("vars(args).update({'mode': 'ghost'})", {"ghost"}),
+        ("args.__dict__.update(mode='ghost')", {"ghost"}),
+        ("args.__dict__['mode'] = 'ghost'", {"ghost"}),
+        ("import yaml\nvars(args).update(yaml.safe_load(open('config.yaml')))", {"hooks", "?"}),
+        ("vars(args)", {"hooks"}),
+    ],
+)
+def test_attributes_that_are_written_as_entries(tmp_path: Path, changed: str, modes: set[str]) -> None:
+    made = "from argparse import Namespace\nargs = Namespace(mode='hooks')"
+    assert _modes(tmp_path, f"{made}\n{changed}\n{RUN}args.mode)\n") == modes
+
+
+@pytest.mark.parametrize(
+    ("comprehension", "mode"),
+    [
+        ("[mode for mode in ['hooks', 'ew']]", "ghost"),
+        ("{mode: 1 for mode in ['hooks']}", "ghost"),
+        ("[[mode for mode in more] for more in [['hooks']]]", "ghost"),
+        ("[(mode := other) for other in ['hooks']]", "hooks"),
+        ("[seen.append(mode) for mode in ['hooks']]\n    mode = seen[0]", "hooks"),
+    ],
+)
+@pytest.mark.parametrize("where", ["local", "around"])
+def test_what_a_comprehension_binds_is_bound_in_it_alone(
+    tmp_path: Path, comprehension: str, mode: str, where: str
+) -> None:
+    if where == "around" and "mode = " in comprehension:
+        comprehension = f"global mode\n    {comprehension}"
+    bound = "seen = []\nmode = 'ghost'\n" if where == "around" else ""
+    local = "    seen = []\n    mode = 'ghost'\n" if where == "local" else ""
+    text = f"{bound}def main():\n{local}    {comprehension}\n    {RUN}mode)\nmain()\n"
+    assert _modes(tmp_path, text) == {mode}

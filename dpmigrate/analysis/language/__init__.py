@@ -1,7 +1,8 @@
 """The Python language, by kind of node; its handlers register with the interpreter.
 
 ``statements``, ``flow``, ``exceptions``, ``patterns``   statements
-``expressions``, ``operators``, ``strings``, ``sets``, ``constants``, ``effects``   expressions
+``expressions``, ``comprehensions``, ``operators``, ``strings``, ``sets``   expressions
+``constants``, ``effects``   what they compute, and what they leave behind
 ``narrowing``, ``outcomes``   what a test tells: both branches, and the ways into them
 ``unrolling``, ``retried``, ``counting``   loops that are followed item by item, that try again, that count
 ``names``, ``attributes``, ``items``, ``assignment``, ``shared_lists``   where values are read and written

@@ -28,7 +28,7 @@ def halves_of(body: Sequence[cst.CSTNode]) -> Halves | None:
     if place is None:
         return None
     here, behind = body[place], tuple(body[place + 1 :])
-    if isinstance(here, cst.SimpleStatementLine):
+    if isinstance(here, (cst.SimpleStatementLine, cst.BaseSmallStatement)):
         halves: Halves | None = Halves((*body[: place + 1],), behind)
     elif isinstance(here, cst.Try):
         inner = halves_of(here.body.body)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dpmigrate.analysis.core import Interpreter
 from dpmigrate.analysis.domain.atoms import Const, Obj
 from dpmigrate.analysis.domain.values import NONE, Class, Entry, Value
+from dpmigrate.analysis.language.choices import SET_BY_THE_USER, open_value
 from dpmigrate.analysis.language.classes import linear
 from dpmigrate.analysis.language.fields import open_field
 from dpmigrate.analysis.language.items import entries_of
@@ -30,6 +31,11 @@ def update_attributes(ip: Interpreter, view: Obj, info: CallInfo) -> None:
     if more and isinstance(owner.data, Class):
         for name in _constants_of(ip, owner.data):
             ip.store.set(owner, name, open_field(ip, owner, owner.data, name, info.node))
+    for slot in ip.store.keys(owner) if more and owner.kind in ("namespace", "record") else ():
+        held = ip.read(owner, slot)
+        if isinstance(slot, str) and held:
+            symbol, set_there = (owner.key, "updated", slot), ip.origin(info.node, SET_BY_THE_USER)
+            ip.store.set(owner, slot, open_value(ip, symbol, held, None, set_there))
     for name, value in given.items():
         ip.store.set(owner, name, value)
 

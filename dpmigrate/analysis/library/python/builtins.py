@@ -125,7 +125,8 @@ def _namespace(ip: Interpreter, info: CallInfo) -> Value:
 def dict_of(ip: Interpreter, info: CallInfo) -> Value:
     made = ip.new("dict", info.node, extra="vars")
     only = info.argument(0, "obj").only
-    if isinstance(only, Obj) and only.kind == "instance" and not info.name.endswith("asdict"):
+    has_attributes = isinstance(only, Obj) and only.kind in ("instance", "namespace", "record")
+    if isinstance(only, Obj) and has_attributes and not info.name.endswith("asdict"):
         ATTRIBUTES_OF.of(ip)[made] = only
     for atom in info.argument(0, "obj").atoms:
         if isinstance(atom, Obj):

@@ -311,6 +311,6 @@ def _enum_name(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     return const(e.atom.data[1])
 
 
-@attribute("instance", "__dict__")
-def _instance_dict(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
+@attribute(("instance", "namespace", "record"), "__dict__")
+def _attributes(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
     return dict_of(ip, CallInfo(node, [Value((e,))]))
