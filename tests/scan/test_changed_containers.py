@@ -107,6 +107,14 @@ def test_a_dict_without_entries_is_false(tmp_path: Path, options: str, modes: se
 
 
 @pytest.mark.parametrize(
+    ("total", "mode"),
+    [("sum([2, 2]) == 4", "ghost"), ("sum([1], 5) == 6", "ghost"), ("sum([1, 2]) == 2", "hooks")],
+)
+def test_numbers_are_added_up(tmp_path: Path, total: str, mode: str) -> None:
+    assert _modes(tmp_path, f"mode = 'ghost' if {total} else 'hooks'\n{RUN}mode)\n") == {mode}
+
+
+@pytest.mark.parametrize(
     ("changed", "modes"),
     [
         ("vars(args).update({'mode': 'ghost'})", {"ghost"}),

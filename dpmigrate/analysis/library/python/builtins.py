@@ -12,6 +12,7 @@ from typing import Any
 
 import libcst as cst
 
+from dpmigrate.analysis.batches import batches_of
 from dpmigrate.analysis.core import MAX_UNROLL, Interpreter
 from dpmigrate.analysis.domain.atoms import A_LENGTH, Const, External, Length, Module, Obj, Tensor, Unknown
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Class, Entry, Seq, Value, const, join_all, of
@@ -344,9 +345,14 @@ def _sum(ip: Interpreter, info: CallInfo) -> Value:
     counted = counted_by_a_sum(ip, info.node) if not tensors else NOTHING
     if counted:
         return counted
-    terms = exact_items(ip, info.argument(0, "iterable")) if tensors else None
-    if terms:
-        return reduce(lambda total, term: arithmetic(ip, "Add", total, term, info.node), terms)
+    terms = exact_items(ip, info.argument(0, "iterable")) or ()
+    constants = any(isinstance(atom, Const) for atom in element.atoms)
+    if terms and (tensors or constants):
+        begun = () if tensors else (info.argument(1, "start") or const(0),)
+        total: Value = reduce(lambda a, b: arithmetic(ip, "Add", a, b, info.node), [*begun, *terms])
+        return total
+    if constants:
+        return ip.unknown(info.node, "a sum", batches_of(ip, [element]))
     penalties = Value(tuple(e for e in element.entries if is_penalty(e.atom)))
     if tensors and penalties:  # how many there are of which is not known
         both = arithmetic(ip, "Add", Value(tuple(tensors)), penalties, info.node)
