@@ -199,6 +199,16 @@ def kept(mode, seen=[]):
     return seen[0]
 
 
+def fill(modes, mode):
+    modes.append(mode)
+    return modes
+
+
+def filled(mode):
+    items.append(mode)
+    return items[0]
+
+
 def named(first, /, *rest, flag=False, **more):
     return (more["mode"] if flag else first) if more else (rest or (first,))[-1]
 

@@ -94,6 +94,13 @@ TEXTS = st.sampled_from(
         "sorted([mode, other])[0]",
         "(mode if args.a else other) if args.b else (other if args.a else mode)",
         "min(items, key=lambda m: m == mode)",
+        "[mode for mode in (other, 'ew')][0]",
+        "[other for other in items][-1]",
+        "sorted(items + [mode], reverse=on)[0]",
+        "list(filter(lambda m: m != other, [mode, 'ew', 'hooks']))[0]",
+        "fill([mode], other)[-1]",
+        "fill(items, mode)[0]",
+        "filled(other)",
     ]
 )
 TESTS = st.sampled_from(
@@ -147,6 +154,9 @@ TESTS = st.sampled_from(
         "mode == other == 'hooks'",
         "type(guarded).made % 2",
         "args.n >= 2 and args.a",
+        "spare",
+        "not spare",
+        "sum([args.a, args.b]) == 1",
     ]
 )
 SIMPLE = st.one_of(
@@ -182,6 +192,11 @@ SIMPLE = st.one_of(
     st.builds("keep = outer({})".format, TEXTS),
     st.builds("keep({})".format, TESTS),
     st.builds("with using({}) as mode: pass".format, TEXTS),
+    st.builds("fill(items, {})".format, TEXTS),
+    st.builds("fill(row, {})".format, TEXTS),
+    st.builds("filled({})".format, TEXTS),
+    st.builds("vars(conf).update(mode={})".format, TEXTS),
+    st.builds("conf.__dict__['mode'] = {}".format, TEXTS),
     st.builds("box = Sub({})".format, TEXTS),
     st.builds("table |= dict(mode={})".format, TEXTS),
     st.builds("items += [{}]".format, TEXTS),
@@ -220,6 +235,8 @@ SIMPLE = st.one_of(
             "items = [m for m in items if m != mode] or ['hooks']",
             "spare.update(table)",
             "spare.clear()",
+            "spare.popitem() if spare else None",
+            "seen = [mode for mode in items]",
             "del box.mode",
             "box.mode, conf.mode = conf.mode, box.mode",
             "(mode, other), k = (other, mode), 2",
