@@ -30,6 +30,8 @@ def maker_of(atom: Atom | None) -> Maker:
         return UNKNOWN_MAKER
     if atom.kind == "criterion":
         return Maker("criterion", str(atom.data or ""), atom)
+    if atom.kind == "dp-criterion":
+        return Maker("dp-criterion", key=atom)
     if atom.kind in ("model", "dp-model"):
         return Maker("model", key=atom)
     if atom.kind == "instance":

@@ -185,9 +185,10 @@ class Prover:
         workspace = self.project.workspace
         project = self.rehearsals.of({workspace.absolute(path): data for path, data in contents.items()})
         after = self.look(project)
-        problems = (
-            self._unread(project, contents) or self._not_gone(jobs, after) or self._unsound(project, jobs)
-        )
+        unsound = self._unsound(project, jobs)
+        problems = self._unread(project, contents) or self._not_gone(jobs, after) or unsound
+        if any(isinstance(problem.text, Shared) for problem in unsound):
+            problems = unsound  # what else is wrong may come of it
         if not problems:
             again = self._planned_again(project, after, jobs) & set(contents)
             problems = [

@@ -142,8 +142,13 @@ def _passes(program: Program) -> Counter[tuple[str, str]]:
         (event.origin.module.path, run.mode)
         for run in program.runs
         for event in run.happened(Backward)
-        if event.loss != "unknown"
+        if event.loss != "unknown" and not _is_by_anothers_criterion(event)
     )
+
+
+def _is_by_anothers_criterion(event: Backward) -> bool:
+    """Whether a loss of one private model was made by the criterion that came with another."""
+    return event.loss == "other" and event.maker.kind == "dp-criterion"
 
 
 def _plain_passes(program: Program) -> Counter[str]:
@@ -189,14 +194,14 @@ def _both_made(run: PrivateRun, guard: Guard, other: PrivateRun, also: Guard) ->
 
 def _of_run(facts: Facts, run: PrivateRun) -> str | None:
     backwards = list(run.happened(Backward))
-    if any(e.loss != "returned-criterion" for e in backwards):
-        return "some loss would not be made by the returned criterion"
-    if not backwards:
+    if not backwards or any(map(_is_by_anothers_criterion, backwards)):
         return Shared(
             "no backward pass by its own criterion would be left: where one criterion serves several private "
             "models, give each make_private another one (criterion=), and let the third object that it "
             "returns make the losses of its model"
         )
+    if any(e.loss != "returned-criterion" for e in backwards):
+        return "some loss would not be made by the returned criterion"
     if any(e.through for e in backwards):
         return (
             "the wrapped criterion would change the gradients of another model, which a loss goes through: "

@@ -302,6 +302,8 @@ def maker_words(event: Backward) -> str:
         return f"the model itself (`outputs{path}`)" if path else "the model itself"
     if maker.kind == "class":
         return f"`{maker.name}`"
+    if maker.kind == "dp-criterion":
+        return "another private model's criterion"
     return "something else"
 
 

@@ -34,8 +34,9 @@ UNKNOWN_AMOUNT = Amount()
 class Maker:
     """What made a loss."""
 
-    kind: Literal["loss-function", "library", "criterion", "model", "class", "unknown"]
-    """A loss function of torch, another function of a library, a criterion, a model, or a project's class."""
+    kind: Literal["loss-function", "library", "criterion", "dp-criterion", "model", "class", "unknown"]
+    """A loss function of torch, another function of a library, a criterion (plain, or wrapped by
+    ``make_private``), a model, or a project's class."""
     name: str = ""
     """The qualified name in a library, or the name of the class."""
     key: Hashable = None

@@ -132,7 +132,10 @@ def _runs_behind(ip: Interpreter, t: Tensor) -> list[tuple[TrainingRun, LossKind
         return []
     maker = t.maker
     if isinstance(maker, Obj) and maker.kind == "dp-criterion":
-        return [(maker.data, "returned-criterion")]
+        of_outputs = {id(run): run for source in t.sources for run in runs_of_model(ip, source)}
+        if not of_outputs or id(maker.data) in of_outputs:
+            return [(maker.data, "returned-criterion")]
+        return [(run, "other") for run in of_outputs.values()]  # it scales by what another model's norms are
     if isinstance(t.coefficient, Obj):
         return [(t.coefficient.data, "two-pass")]
     runs: dict[int, tuple[TrainingRun, LossKind]] = {}

@@ -7,6 +7,54 @@ from tests.scan.ways.programs import GHOST_MADE, HEAD, Pair
 PAIRS = (
     Pair(
         "DPM103",
+        "the-criterion-of-another-private-model",
+        HEAD
+        + """
+def private():
+    net = nn.Linear(16, 4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    return PrivacyEngine().make_private(
+        module=net,
+        optimizer=optimizer,
+        criterion=nn.CrossEntropyLoss(),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        poisson_sampling=False,
+        grad_sample_mode="ghost",
+    )
+
+
+def private_too():
+    net = nn.Linear(16, 4)
+    return PrivacyEngine().make_private(
+        module=net,
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.1),
+        criterion=nn.CrossEntropyLoss(),
+        data_loader=DataLoader(data(), batch_size=32),
+        noise_multiplier=1.0,
+        max_grad_norm=1.0,
+        poisson_sampling=False,
+        grad_sample_mode="ghost",
+    )
+
+
+first, first_optimizer, first_criterion, first_loader = private()
+second, second_optimizer, second_criterion, second_loader = private_too()
+for x, y in first_loader:
+    first_optimizer.zero_grad()
+    first_criterion(first(x), y).backward()
+    first_optimizer.step()
+for x, y in second_loader:
+    second_optimizer.zero_grad()
+    FACT(second(x), y).backward()
+    second_optimizer.step()
+""",
+        "first_criterion",
+        "second_criterion",
+    ),
+    Pair(
+        "DPM103",
         "wrapped-where-either-of-two-options-says-so",
         HEAD
         + """

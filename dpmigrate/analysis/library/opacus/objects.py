@@ -9,9 +9,10 @@ import libcst as cst
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.batches import batches_of, passes_behind, passes_through, taken
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Const, Obj, Params, Tensor
+from dpmigrate.analysis.domain.atoms import Atom, Const, Obj, Params, Tensor
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Function, Seq, Value, const, join_all, of
 from dpmigrate.analysis.language.calls import call_own
+from dpmigrate.analysis.language.holding import runs_of_model
 from dpmigrate.analysis.ledger import (
     UNKNOWN_AMOUNT,
     CoefficientAsked,
@@ -214,7 +215,10 @@ def _optimizer_params(ip: Interpreter, e: Entry, node: cst.CSTNode) -> Value:
 @method("dp-criterion", "__call__", "forward")
 def _wrapped_loss(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     inputs = [a for v in info.everything() for a in v.atoms if isinstance(a, Tensor)]
-    sources = frozenset({part(run_of(e), "dp-model")}).union(*(t.reached for t in inputs))
+    sources = frozenset[Atom]().union(*(t.reached for t in inputs))
+    trained = [run for source in sources for run in runs_of_model(ip, source)]
+    if not trained or any(run is run_of(e) for run in trained):  # else the outputs are another run's
+        sources |= {part(run_of(e), "dp-model")}
     tell_hooks(ip, "<given to a loss>", info)
     _tell_of_columns(ip, info, e)
     _tell_of_ignored(ip, info, e)
