@@ -15,7 +15,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from dpmigrate.advisories.findings import check_rules
-from dpmigrate.codemods.options import check as check_what_fixes_go_by
 from dpmigrate.model import Certainty, Finding, FindingKey, ScanResult
 from dpmigrate.project import Project
 from dpmigrate.project.opening import groups, let_go, paused_collector, survey
@@ -88,7 +87,10 @@ def scan(
         project = survey(workspace, stdin)
     check_rules(options)
     options.check_patterns()
-    check_what_fixes_go_by(options)  # as what is on offer goes by it, too
+    if any(config.strategy or config.seed or config.opacus_lower_bound for config in options.configs()):
+        from dpmigrate.codemods.options import check as check_what_fixes_go_by
+
+        check_what_fixes_go_by(options)  # as what is on offer goes by it, too
     answers = None
     if cache is not None and project.seeds and not project.overlay:
         from dpmigrate.scanning.answers import Answers

@@ -197,8 +197,8 @@ class Remover(Prober):
             if result.engine in self.writing:
                 result.written = max(result.written or 0.0, relative(seen[:own], wanted[:own]))
                 result.beside = max(result.beside or 0.0, relative(seen[own:beside], wanted[own:beside]))
-            # Where the next step has another batch, clipping norm or draws, it differs anyhow.
-            alike = seen.shape == wanted.shape and other[2:] == whole[2:]
+            # With another batch, norm or draws, or clipped by its own rule, the next step differs anyhow.
+            alike = seen.shape == wanted.shape and other[2:] == whole[2:] and not engine.record.own_clipping
             if alike and seen[beside] == wanted[beside]:
                 apart = float((seen - wanted)[beside:].norm()) / float(wanted[beside])
                 result.kept = max(result.kept or 0.0, apart)
