@@ -86,3 +86,41 @@ def test_generators_are_seeded_in_a_run_that_is_otherwise_left_at_fault(tmp_path
     result = fix(["."], unsafe=True, seed="args.n", cwd=tmp_path, opacus=">=1.5.3")
     assert "DPM201" in {finding.rule for finding in result.mended}
     assert "DPM103" in {finding.rule for finding in result.remaining}
+
+
+BY_BRANCH = """
+if mode == 'ghost':
+    model, optimizer, private, loader = {ghost}
+else:
+    model, optimizer, loader = {hooks}
+"""
+
+
+@pytest.mark.parametrize("beside", ["", "        private = criterion\n"])
+def test_what_a_function_returns_is_bound_in_every_mode(tmp_path: Path, beside: str) -> None:
+    """Found by fuzzing: the wrapped criterion was returned in hooks mode, too, where there is none."""
+    call = CALL.format(given="criterion")
+    branches = (BY_BRANCH.format(ghost=call, hooks=call)).replace("\n", "\n    ").rstrip() + "\n"
+    made = f"{START}{MODE}".replace("\n", "\n    ").rstrip() + branches + beside
+    loop = LOOP.format(loss="criterion(model(x), y)")
+    program = f"{HEAD}\ndef make():\n    {made}    return model, optimizer, loader, criterion\n"
+    program += f"model, optimizer, loader, criterion = make()\n{loop}"
+    if beside:
+        assert "private(model(x), y)" in fixed(tmp_path, program)
+        return
+    (tmp_path / "train.py").write_text(program, encoding="utf-8")
+    result = fix(["."], cwd=tmp_path, opacus=">=1.5.3")
+    assert "bind private to the plain criterion before the call" in str(result.refused)
+
+
+def test_a_criterion_among_options_is_not_given_twice(tmp_path: Path) -> None:
+    given = "given = dict(module=model, optimizer=optimizer, data_loader=loader)\n"
+    given += "plain = nn.CrossEntropyLoss()\ngiven.update(criterion=plain)\n"
+    call = "PrivacyEngine().make_private("
+    call += "noise_multiplier=1.0, max_grad_norm=1.0, grad_sample_mode=mode, **given)"
+    program = f"{HEAD}{START}{MODE}{given}{BY_BRANCH.format(ghost=call, hooks=call)}"
+    once_more = "criterion(model(x), y)\n    if args.a:\n        loss = criterion(model(x), y)"
+    program += LOOP.format(loss=once_more)
+    (tmp_path / "train.py").write_text(program, encoding="utf-8")
+    text = "".join(map(bytes.decode, fix(["."], cwd=tmp_path, opacus=">=1.5.3").contents.values()))
+    assert "criterion=nn.CrossEntropyLoss()" not in text

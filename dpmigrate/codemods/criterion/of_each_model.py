@@ -14,6 +14,7 @@ import libcst as cst
 
 from dpmigrate.analysis.ledger import Thing, What
 from dpmigrate.analysis.ledger.expressions import Instance
+from dpmigrate.analysis.source.tree import keyword_node
 from dpmigrate.codemods.criterion.handover import give
 from dpmigrate.codemods.criterion.kept import Kept, built, kept_by
 from dpmigrate.codemods.criterion.one_for_each import beside_it, is_of_taker, refuse_last_of_many
@@ -56,6 +57,8 @@ def of_each_model(wrapping: Wrapping) -> Wrapped | None:
     plain = not (upgrade.mixed or upgrade.adaptive or result.items or result.receivers or result.records)
     if not plain or not all(is_object(maker) for site in wrapping.sites for maker in site.makers):
         return None
+    if upgrade.has_criterion and _criterion_argument(upgrade.call) is None:
+        return None  # it comes with ``**options``
     one = len({frozenset(site.makers) for site in wrapping.sites}) == 1 == len(wrapping.sites[0].makers)
     kept = kept_by(upgrade, wrapping.sites) if one else None
     takers = _takers(wrapping)
@@ -349,11 +352,16 @@ def _of_this_call(wrapping: Wrapping, use: cst.Call) -> list[cst.BaseExpression]
 def _given(wrapping: Wrapping, code: str) -> ProjectEdits:
     """Give the call a criterion of its own, in the place of one that it has."""
     upgrade, edits = wrapping.upgrade, ProjectEdits()
-    given = next((a.value for a in upgrade.call.args if a.keyword and a.keyword.value == "criterion"), None)
+    given = _criterion_argument(upgrade.call)
     if given is None:
         return give(upgrade, code)
     edits.of(upgrade.module).replace(given, code)
     return edits
+
+
+def _criterion_argument(call: cst.Call) -> cst.BaseExpression | None:
+    argument = keyword_node(call, "criterion")
+    return argument.value if argument is not None else None
 
 
 def _taken(wrapping: Wrapping, takers: Sequence[_Taker]) -> ProjectEdits:

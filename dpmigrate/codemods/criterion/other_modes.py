@@ -9,10 +9,11 @@ import libcst as cst
 from dpmigrate.analysis.ledger import Unpack
 from dpmigrate.codemods.editing.edits import ProjectEdits
 from dpmigrate.codemods.program.binders import binders, bound_by
-from dpmigrate.codemods.program.every_way import always_passed
+from dpmigrate.codemods.program.every_way import always_passed, comes_to, passed_before
 from dpmigrate.codemods.program.facts import Scope
 from dpmigrate.codemods.returned.result import Result
 from dpmigrate.codemods.returned.upgraded_call import UpgradedCall
+from dpmigrate.codemods.returned.ways_out import given_back
 
 
 def run_on(upgrade: UpgradedCall) -> bool:
@@ -78,7 +79,15 @@ def check_reads(
     setting += [facts.statement(e.origin.node) for e in events if facts.scope(e.origin.node) is scope]
     if set_at is not None and facts.scope(set_at) is scope:
         setting.append(set_at)
-    if scope in setting or isinstance(scope, cst.Lambda) or always_passed(scope.body, frozenset(setting)):
+    if scope in setting or isinstance(scope, cst.Lambda):
+        return
+    in_front = frozenset(setting)
+    returned = given_back(facts, scope) if handed_on and isinstance(scope, cst.FunctionDef) else ()
+    perhaps_without = (
+        any(comes_to(facts, one, end) for one in setting) and not passed_before(facts, end, in_front)
+        for end in map(facts.statement, returned)
+    )
+    if always_passed(scope.body, in_front) and not any(perhaps_without):
         return
     blocks = {facts.parent(statement) for statement in setting}
     if handed_on or any(blocks.isdisjoint(facts.above(use)) for use in uses):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import libcst as cst
 
+from dpmigrate.codemods.program.facts import Facts
+
 _LEAVES = (cst.Return, cst.Raise, cst.Continue, cst.Break)
 
-Code = cst.BaseSuite | Sequence[cst.BaseStatement | cst.BaseSmallStatement]
+Code = cst.BaseSuite | Sequence[cst.CSTNode]
 
 
 def always_passed(code: Code, some: Collection[cst.CSTNode]) -> bool:
@@ -17,6 +19,31 @@ def always_passed(code: Code, some: Collection[cst.CSTNode]) -> bool:
     What stands in a loop or a ``with`` counts as run: without a turn nothing after it has anything to read.
     """
     return any(_passed(s, some) for s in (code.body if isinstance(code, cst.BaseSuite) else code))
+
+
+def passed_before(facts: Facts, node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
+    """Whether one of some statements runs on every way to a statement from where its function begins."""
+    return any(always_passed(before, some) for before, _ in _around(facts, node))
+
+
+def comes_to(facts: Facts, start: cst.CSTNode, end: cst.CSTNode) -> bool:
+    """Whether a way leads from one statement of a function to another, which stands behind it."""
+    above = {end, *facts.above(end)}
+    for _, behind in _around(facts, start):
+        if not above.isdisjoint(behind):
+            return True
+        if always_passed(behind, ()):
+            return False
+    return False
+
+
+def _around(facts: Facts, node: cst.CSTNode) -> Iterator[tuple[Sequence[cst.CSTNode], Sequence[cst.CSTNode]]]:
+    """What stands before a statement and behind it: in its block, in that around it, up to its function's."""
+    while not isinstance(node, (cst.FunctionDef, cst.Module)) and (block := facts.parent(node)) is not None:
+        if isinstance(block, (cst.IndentedBlock, cst.Module)):
+            place = next(i for i, statement in enumerate(block.body) if statement is node)
+            yield block.body[:place], block.body[place + 1 :]
+        node = block
 
 
 def _passed(node: cst.CSTNode, some: Collection[cst.CSTNode]) -> bool:
