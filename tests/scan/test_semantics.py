@@ -23,7 +23,6 @@ NOT_FOLLOWED = {
         "__setattr__ own",
         "__getattribute__",
         "descriptor set",
-        "__delattr__ del",
         "metaclass call",
         "__init_subclass__",
         "decorator class instance",

@@ -23,7 +23,7 @@ from dpmigrate.analysis.domain.atoms import (
     Unknown,
     deeper,
 )
-from dpmigrate.analysis.domain.store import PARTS
+from dpmigrate.analysis.domain.store import ABSENT, PARTS
 from dpmigrate.analysis.domain.values import (
     NOTHING,
     Bound,
@@ -275,3 +275,12 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
         else:
             before = ip.store.get(owner, name) or ip.store.unset((owner, name))
             ip.store.set(owner, name, written_to_one(ip, e, before, new))
+
+
+def delete_attribute(ip: Interpreter, target: cst.Attribute) -> None:
+    """``del value.name``: what the class has under that name is seen again."""
+    owners = [e for e in ip.evaluate(target.value).entries if isinstance(e.atom, Obj)]
+    for e in (owner for owner in owners if isinstance(owner.atom, Obj) and owner.atom.kind == "instance"):
+        name = target.attr.value
+        before = ip.store.get(e.atom, name) or ip.store.unset((e.atom, name))
+        ip.store.set(e.atom, name, ABSENT if len(owners) == 1 else written_to_one(ip, e, before, ABSENT))

@@ -15,7 +15,7 @@ from dpmigrate.analysis.frames import CONTINUED, Frame
 from dpmigrate.analysis.guards import ALWAYS
 from dpmigrate.analysis.language import decorated, narrowing
 from dpmigrate.analysis.language.assignment import assign_name, assign_target, delete_item
-from dpmigrate.analysis.language.attributes import ACCESSORS
+from dpmigrate.analysis.language.attributes import ACCESSORS, delete_attribute
 from dpmigrate.analysis.language.exceptions import raised
 from dpmigrate.analysis.language.functions import enter_function
 from dpmigrate.analysis.language.names import STARRED
@@ -80,6 +80,8 @@ def _delete(ip: Interpreter, node: cst.Del) -> bool:
     for each in [e.value for e in target.elements] if isinstance(target, cst.Tuple | cst.List) else [target]:
         if isinstance(each, cst.Subscript):
             delete_item(ip, each)
+        elif isinstance(each, cst.Attribute):
+            delete_attribute(ip, each)
     return True
 
 
