@@ -72,6 +72,11 @@ def test_a_word_that_picks_one_of_two_private_runs_stays_as_it_is(tmp_path: Path
     assert len(api.scan(cwd=lay_out(tmp_path, train=text)).runs) == 1
 
 
+def test_what_is_set_to_several_values_is_no_switch(tmp_path: Path) -> None:
+    text = _program(above='KIND = "plain"', test='KIND == "private"', before='KIND = "other"')
+    assert api.scan(cwd=lay_out(tmp_path, train=text)).runs == ()
+
+
 def test_a_switch_is_the_same_wherever_it_is_asked(tmp_path: Path) -> None:
     text = """
     import torch

@@ -53,7 +53,12 @@ def switches_of(ip: Interpreter) -> frozenset[int]:
         return frozenset()
     if ip.roots_exhausted:
         keeping_off = set()
-    return frozenset(id(node) for info in infos for node in _settings(info.tree, named, keeping_off))
+    settings = [setting for info in infos for setting in _settings(info.tree, named, keeping_off)]
+    written: dict[str, set[object]] = {}
+    for name, node in settings:
+        written.setdefault(name, set()).add(getattr(node, "value", type(node)))
+    # What is set to one thing here and to another there is no constant that somebody would have to change.
+    return frozenset(id(node) for name, node in settings if _is_on_or_off(node) or len(written[name]) == 1)
 
 
 class _Look(NamedTuple):
@@ -115,15 +120,15 @@ def _named(test: cst.CSTNode) -> Iterator[str]:
             stack.extend(children(node))
 
 
-def _settings(tree: cst.CSTNode, named: set[str], keeping_off: set[str]) -> Iterator[cst.CSTNode]:
-    """The literals that something of one of these names is set to, anywhere in a module."""
+def _settings(tree: cst.CSTNode, named: set[str], keeping_off: set[str]) -> Iterator[tuple[str, cst.CSTNode]]:
+    """The literals that something of one of these names is set to, anywhere in a module, with the name."""
     stack: list[cst.CSTNode] = [tree]
     while stack:
         node = stack.pop()
         for name, value in _bound(node):
             if (name in named and _is_on_or_off(value)) or (name in keeping_off and _is_literal(value)):
                 assert value is not None
-                yield value
+                yield name, value
         stack.extend(children(node))
 
 
