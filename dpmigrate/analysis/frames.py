@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -74,3 +74,17 @@ class Frame:
     """Names declared ``global`` or ``nonlocal`` here."""
     way: tuple[tuple[Hashable, ...], tuple[Step, ...]] = ((), ())
     """The calling context that it is active in, see `Interpreter.way_here`."""
+
+    @property
+    def code(self) -> cst.FunctionDef | cst.Lambda | cst.Module:
+        """What it executes: its function, or the module."""
+        return self.function.node if self.function is not None else self.module.tree
+
+    def scopes(self) -> Iterator[Frame]:
+        """Where a name that is read here may be: here, and in the functions around; its module comes last."""
+        yield self
+        scope = self.closure
+        while scope is not None:
+            if not scope.is_class_body:
+                yield scope
+            scope = scope.closure

@@ -132,6 +132,11 @@ def dict_key(atom: Atom | None) -> tuple[str, Hashable] | None:
     return ("key", atom) if isinstance(atom, Obj) and atom.kind == "enum" else None
 
 
+def is_entry(slot: Hashable) -> TypeGuard[tuple[str, Hashable]]:
+    """Whether a slot is that of a dict's entry under a key, see `dict_key`."""
+    return isinstance(slot, tuple) and slot[0] == "key"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch(Atom):
     """Among the parts of something unknown: that it is a batch of a loader, or was made of one."""

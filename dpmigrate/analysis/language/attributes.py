@@ -270,17 +270,20 @@ def set_attribute(ip: Interpreter, value: Value, name: str, new: Value, node: cs
             registry.tell_hooks(
                 ip, f"<assign {e.atom.kind}.{name}>", registry.CallInfo(node, [Value((e,)), new])
             )
-        if len(owners) == 1:
-            ip.store.set(owner, name, new)
-        else:
-            before = ip.store.get(owner, name) or ip.store.unset((owner, name))
-            ip.store.set(owner, name, written_to_one(ip, e, before, new))
+        _write(ip, e, owner, name, new, len(owners) == 1)
+
+
+def _write(
+    ip: Interpreter, entry: Entry, owner: Hashable, name: str, new: Value, is_sole_owner: bool
+) -> None:
+    """Let an attribute be ``new``: of the one owner, or of one of several where it is the one."""
+    if not is_sole_owner:
+        new = written_to_one(ip, entry, ip.store.get(owner, name) or ip.store.unset((owner, name)), new)
+    ip.store.set(owner, name, new)
 
 
 def delete_attribute(ip: Interpreter, target: cst.Attribute) -> None:
     """``del value.name``: what the class has under that name is seen again."""
     owners = [e for e in ip.evaluate(target.value).entries if isinstance(e.atom, Obj)]
     for e in (owner for owner in owners if isinstance(owner.atom, Obj) and owner.atom.kind == "instance"):
-        name = target.attr.value
-        before = ip.store.get(e.atom, name) or ip.store.unset((e.atom, name))
-        ip.store.set(e.atom, name, ABSENT if len(owners) == 1 else written_to_one(ip, e, before, ABSENT))
+        _write(ip, e, e.atom, target.attr.value, ABSENT, len(owners) == 1)

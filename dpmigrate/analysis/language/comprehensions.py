@@ -13,7 +13,6 @@ from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter, expression
 from dpmigrate.analysis.domain.atoms import Obj, Params, dict_key
 from dpmigrate.analysis.domain.values import NOTHING, Entry, Seq, Value, join_all, of
-from dpmigrate.analysis.frames import Frame
 from dpmigrate.analysis.language import narrowing
 from dpmigrate.analysis.language.assignment import assign_target, iterate
 from dpmigrate.analysis.language.effects import effects_kept
@@ -56,12 +55,8 @@ def _bound_by(node: cst.BaseComp) -> tuple[frozenset[str], bool]:
 
 def _is_around(ip: Interpreter, name: str) -> bool:
     """Whether a name is that of a variable around the function that is executed."""
-    scope: Frame | None = ip.frame.closure
-    while scope is not None:
-        if ip.store.get(scope.owner, name) is not None:
-            return True
-        scope = scope.closure
-    return ip.store.get(("module", ip.module.key), name) is not None
+    owners = [scope.owner for scope in ip.frame.scopes() if scope is not ip.frame]
+    return any(ip.store.get(owner, name) is not None for owner in [*owners, ("module", ip.module.key)])
 
 
 @expression(cst.ListComp, cst.SetComp, cst.GeneratorExp)

@@ -24,6 +24,7 @@ from dpmigrate.analysis.domain.atoms import (
     Unknown,
     deeper,
     dict_key,
+    is_entry,
 )
 from dpmigrate.analysis.domain.store import ABSENT
 from dpmigrate.analysis.domain.values import (
@@ -188,14 +189,14 @@ def entries_of(ip: Interpreter, atom: Obj) -> tuple[dict[Hashable, Value], bool]
     """The known keys of a dict-like object with their values, and whether there may be others."""
     by_key: dict[Hashable, Value] = {}
     for slot in ip.store.keys(atom):
-        keyed = isinstance(slot, tuple) and slot[0] == "key"
-        if slot == "rest" or not (keyed or isinstance(slot, str)):
+        if slot == "rest" or not (is_entry(slot) or isinstance(slot, str)):
             continue
         name = slot[1] if isinstance(slot, tuple) else slot
         value = ip.read(atom, slot)
         if value and any(a != ABSENT.only for a in value.atoms):  # taken out again by ``pop`` or ``del``
             by_key[name] = value
-    return by_key, ip.read(atom, "rest") is not None
+    rest = ip.read(atom, "rest")
+    return by_key, rest is not None and rest.only != ABSENT.only
 
 
 def update_dict(ip: Interpreter, target: Obj, source: Value) -> None:

@@ -79,16 +79,10 @@ BUILTINS = frozenset(
 
 def lookup(ip: Interpreter, name: str, node: cst.CSTNode) -> Value:
     """The value of a name where control is now."""
-    frame: Frame | None = ip.frame
-    scope = frame
-    first = True
-    while scope is not None:
-        if first or not scope.is_class_body:
-            value = ip.store.get(scope.owner, name)
-            if value is not None:
-                return settle_imports(ip, ip.feasible(value), scope.owner, name)
-        first = False
-        scope = scope.closure
+    for scope in ip.frame.scopes():
+        value = ip.store.get(scope.owner, name)
+        if value is not None:
+            return settle_imports(ip, ip.feasible(value), scope.owner, name)
     return module_name(ip, ip.module, name, node)
 
 

@@ -11,7 +11,7 @@ import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Module, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Module, Obj, Unknown, is_entry
 from dpmigrate.analysis.domain.kinds import ATTRIBUTES_OF_OPACUS, has_attribute, is_instance, type_names
 from dpmigrate.analysis.domain.values import Bound, Class, Entry, Function, Seq, Value
 from dpmigrate.analysis.guards import Literal, Test, clash, contradict, together
@@ -301,7 +301,7 @@ def _split_by_key(ip: Interpreter, container: Value, text: str) -> tuple[Value, 
 def _keys_of(ip: Interpreter, held: Atom | None) -> Iterable[object]:
     """What a container that an item is looked for in is known to hold."""
     if isinstance(held, Obj) and held.kind == "dict":
-        slots = [slot for slot in ip.store.keys(held) if isinstance(slot, tuple) and slot[0] == "key"]
+        slots = [slot for slot in ip.store.keys(held) if is_entry(slot)]
         return [slot[1] for slot in slots if not isinstance(slot[1], Obj)]
     if isinstance(held, Class):
         return [c for value in member_values(ip, held) for c in value.constants()]

@@ -10,7 +10,7 @@ import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Module, Obj, Unknown
+from dpmigrate.analysis.domain.atoms import Absent, Atom, Const, External, Module, Obj, Unknown, is_entry
 from dpmigrate.analysis.domain.store import Slot
 from dpmigrate.analysis.domain.values import NOTHING, Bound, Class, Entry, Function, Seq, Value, of
 from dpmigrate.analysis.frames import Frame
@@ -93,7 +93,7 @@ def _has_entries(ip: Interpreter, guard: Guard, atom: Obj) -> bool | None:
     """Whether a dict that is written out holds anything by now, where something is assumed of it."""
     anything = False
     for slot in ip.store.keys(atom):
-        if slot != "rest" and not (isinstance(slot, tuple) and slot[0] == "key"):
+        if slot != "rest" and not is_entry(slot):
             continue
         held = ip.read(atom, slot) or NOTHING
         absent = [isinstance(e.atom, Absent) for e in held.entries if not contradict(e.guard, guard)]

@@ -24,15 +24,13 @@ def changed_in_place(ip: Interpreter, target: cst.CSTNode, value: Value) -> None
 
 def _change_variable(ip: Interpreter, name: str, value: Value) -> None:
     """The variable is where it is read from: here, around the function, or in the module."""
-    scope: Frame | None = ip.frame
-    while scope is not None:
-        before = None if scope.is_class_body and scope is not ip.frame else ip.store.get(scope.owner, name)
+    for scope in ip.frame.scopes():
+        before = ip.store.get(scope.owner, name)
         if before is not None:
             ip.store.set(scope.owner, name, value)
             _change_argument(ip, scope, name, ip.feasible(before), value)
             _change_what_it_names(ip, scope, name, ip.feasible(before), value)
             return
-        scope = scope.closure
     owner = ("module", ip.module.key)
     if ip.store.get(owner, name) is not None:
         ip.store.set(owner, name, value)
@@ -54,8 +52,7 @@ def _change_argument(ip: Interpreter, frame: Frame, parameter: str, before: Valu
 
 def _change_what_it_names(ip: Interpreter, frame: Frame, name: str, before: Value, value: Value) -> None:
     """``losses = self.losses``: another name for a list, as long as it is the name of nothing else."""
-    scope = frame.function.node if frame.function is not None else frame.module.tree
-    other = None if frame.is_class_body or frame is not ip.frame else _named_by(scope).get(name)
+    other = None if frame.is_class_body or frame is not ip.frame else _named_by(frame.code).get(name)
     if other is not None and ip.evaluate(other).atoms == before.atoms != value.atoms:
         changed_in_place(ip, other, value)
 

@@ -153,7 +153,7 @@ def _is_a_share(ip: Interpreter, division: cst.CSTNode) -> bool:
     name = division.right.attr if isinstance(division.right, cst.Attribute) else division.right
     if isinstance(name, cst.Name) and _AN_AMOUNT.fullmatch(name.value):
         return True
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     return any(_is_itself(node, division.left) for node in read_once(ip, _told_in, around))
 
 
@@ -179,7 +179,7 @@ def _is_a_sum(ip: Interpreter, division: cst.CSTNode) -> bool:
     """Whether something is divided by the sum of other amounts (of budgets, say), as its text has it."""
     over = division.right if isinstance(division, cst.BinaryOperation) else None
     if isinstance(over, cst.Name):
-        around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+        around = ip.frame.code
         given = [
             node.value
             for node in every(around)
@@ -285,7 +285,7 @@ def _made_of_an_array(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _largest_told_too(ip: Interpreter, node: cst.CSTNode) -> bool:
     """Whether the same code makes the largest of the same numbers, so that this is one of several figures."""
     told = _taken_from(node)
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     return told is not None and _takes_the_largest(around, told)
 
 

@@ -32,7 +32,7 @@ def is_looked_up(ip: Interpreter, node: cst.CSTNode) -> bool:
 def _containers(ip: Interpreter, node: cst.CSTNode) -> Iterator[tuple[Frame, str]]:
     """What is asked for a key before something is made, as it is written ("" for a cached function)."""
     for frame, around, inner in ways_up(ip, node):
-        code = frame.function.node if frame.function is not None else frame.module.tree
+        code = frame.code
         for container in _asked(around, inner, code):
             if container is not None and _stores(code, container):
                 yield frame, container

@@ -115,7 +115,7 @@ def _load_accountant(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
 def _history_assigned(ip: Interpreter, info: CallInfo) -> Value:
     """``engine.accountant.history = checkpoint["history"]``."""
     accountant, new = info.positional
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     given = assigned_to(around, info.node)
     begun_anew = isinstance(given, cst.List) and not given.elements
     resumed = isinstance(new.only, Unknown) or (given is not None and not begun_anew)

@@ -98,9 +98,7 @@ def classes_before_tokens(ip: Interpreter, call: cst.CSTNode) -> bool:
 
 
 def _text_before(ip: Interpreter, call: cst.Call) -> _Text:
-    function = ip.frame.function
-    around = function.node if function is not None else ip.module.tree
-    return read_once(ip, _text_of, (around, call))
+    return read_once(ip, _text_of, (ip.frame.code, call))
 
 
 def _text_of(asked: tuple[cst.CSTNode, cst.Call]) -> _Text:

@@ -182,8 +182,7 @@ def _leaves(statement: cst.CSTNode, told: Set[str]) -> bool:
 
 def loop_over(ip: Interpreter, node: cst.CSTNode) -> cst.For | None:
     """The loop that goes over a node, which stands after its ``in``."""
-    function = ip.frame.function
-    root = function.node if function is not None else ip.module.tree
+    root = ip.frame.code
     loop, inside = None, node
     for above in ip.module.nesting.above(node) if node in ip.module.nesting else ():
         if isinstance(above, cst.For) and above.iter is inside:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from dpmigrate.analysis import registry
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown, deeper, dict_key
+from dpmigrate.analysis.domain.atoms import Absent, Const, Obj, Unknown, deeper, dict_key, is_entry
 from dpmigrate.analysis.domain.store import ABSENT
 from dpmigrate.analysis.domain.values import NONE, NOTHING, Entry, Seq, Value, const, join_all, of
 from dpmigrate.analysis.guards import ALWAYS
@@ -95,7 +95,7 @@ def _dict_shrinks(ip: Interpreter, info: CallInfo, e: Entry) -> Value:
     values, _ = _values_of(ip, e.atom)
     for slot in ip.store.keys(e.atom):
         held = ip.read(e.atom, slot)
-        if held and (slot == "rest" or (isinstance(slot, tuple) and slot[0] == "key")):
+        if held and (slot == "rest" or is_entry(slot)):
             left = ABSENT if info.name == "clear" else join_all([held, ABSENT])
             ip.store.set(e.atom, slot, left)
     if info.name == "clear":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dpmigrate.analysis.core import Interpreter
-from dpmigrate.analysis.domain.atoms import Obj
+from dpmigrate.analysis.domain.atoms import Obj, is_entry
 from dpmigrate.analysis.domain.values import NONE, Bound, Entry, Function, Partial, Seq, Value, of
 from dpmigrate.analysis.language.calls import call_value
 from dpmigrate.analysis.language.functions import unknown_call
@@ -119,7 +119,7 @@ def _call_with(
     if isinstance(mapping, Obj) and mapping.kind == "dict":
         all_named = not ip.store.get(mapping, "rest")
         for slot in ip.store.keys(mapping):
-            if isinstance(slot, tuple) and slot[0] == "key" and isinstance(slot[1], str):
+            if is_entry(slot) and isinstance(slot[1], str):
                 named[slot[1]] = ip.read(mapping, slot) or Value()
     given = [*(before or ()), *(items or ())]
     unknown = items is None and bool(arguments)

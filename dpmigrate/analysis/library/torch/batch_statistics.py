@@ -76,7 +76,7 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
     node = info.node
     if info.name == "Multiply":
         return NOTHING
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     behind = _private(ip, info.positional[0]) if ip.loops and isinstance(node, cst.BinaryOperation) else ()
     text = _over_the_batch(ip, node, around, ip.evaluate) if behind else ""
     if behind and not text and not ip.gradients_off:
@@ -91,7 +91,7 @@ def _standardised(ip: Interpreter, info: CallInfo) -> Value:
 @function("<arithmetic of batches>")
 def _standardised_before(ip: Interpreter, info: CallInfo) -> Value:
     """A private batch meets its own statistic before a model gets it, in a helper say."""
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     text = _over_the_batch(ip, info.node, around, ip.evaluate)
     over_all = "" if text else _of_all(ip, info.node, around, whole=True)
     marks: set[Atom] = set()
@@ -140,7 +140,7 @@ def _deviates(ip: Interpreter, info: CallInfo) -> Value:
     over = next(named, given[0] if given else None)
     if not isinstance(tensor, cst.Name) or over is None or ip.evaluate(over).only != Const(0):
         return NOTHING
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     if ip.gradients_off or is_looked_at(ip, call) or _meets(tensor, call, around):
         return NOTHING
     for model in _private(ip, info.positional[0]) if info.positional else ():

@@ -78,7 +78,7 @@ def _weighed(ip: Interpreter, info: CallInfo) -> Value:
         (node.right, node.left, info.positional[1]),
     ):
         if isinstance(one, cst.Name) and _losses_one_by_one(value):
-            around = _around(ip)
+            around = ip.frame.code
             parts = (n for part in meant_by(other, around) for n in every(part))
             shares = any(_is_statistic(n, one.value, _SHARES) for n in parts)
             if shares or _by_the_batch(ip, one.value, other):
@@ -111,13 +111,9 @@ def _tell(ip: Interpreter, value: Value, node: cst.CSTNode) -> None:
         ip.happen(run, ExamplesCoupled(ip.at(node), in_a_line(node), compared=True, sure=False))
 
 
-def _around(ip: Interpreter) -> cst.CSTNode:
-    return ip.frame.function.node if ip.frame.function is not None else ip.module.tree
-
-
 def _by_the_batch(ip: Interpreter, tensor: str, chosen: cst.BaseExpression) -> bool:
     """Whether an index or a mask comes of a tensor's order, or of how it compares with its statistics."""
-    around = _around(ip)
+    around = ip.frame.code
     nodes = [node for part in meant_by(chosen, around) for node in every(part)]
     if any(_is_statistic(node, tensor, _ORDERS) for node in nodes):
         return True

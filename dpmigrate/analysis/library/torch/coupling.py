@@ -70,7 +70,7 @@ def _patched(ip: Interpreter, info: CallInfo) -> Value:
     if not isinstance(target, cst.Subscript) or not ip.loops:
         return NOTHING
     into = batches_of(ip, info.positional)
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     value = assigned_to(around, target) if into else None
     if value is None:
         return NOTHING
@@ -100,7 +100,7 @@ def _permutes(ip: Interpreter, index: cst.BaseExpression) -> bool:
     """Whether an index is a random order, as the function around it assigns it."""
     if not isinstance(index, cst.Name):
         return _calls_a_permutation(index)
-    around = ip.frame.function.node if ip.frame.function is not None else ip.module.tree
+    around = ip.frame.code
     return any(
         isinstance(node, cst.Assign)
         and any(index.deep_equals(target.target) for target in node.targets)

@@ -104,15 +104,10 @@ def views_together(ip: Interpreter, info: CallInfo, made: Value) -> Value:
     again = [
         name
         for name in whole
-        if sum(name in _made_of_whole(view, _around(ip)) for view in views) > 1
+        if sum(name in _made_of_whole(view, ip.frame.code) for view in views) > 1
         and any(_is_private(batch.loader) for batch in batches_of(ip, [ip.evaluate(cst.Name(name))]))
     ]
     return _mark(ip, made, call, _AGAIN) if again and not ip.gradients_off else made
-
-
-def _around(ip: Interpreter) -> cst.CSTNode:
-    """The function that is executed, or the module."""
-    return ip.frame.function.node if ip.frame.function is not None else ip.module.tree
 
 
 def _is_private(loader: Atom) -> bool:
