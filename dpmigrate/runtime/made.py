@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from dpmigrate.model import CHECK_NAMES, CheckName
-from dpmigrate.runtime.batches import batch_size, take
+from dpmigrate.runtime.batches import batch_size, map_tensors, take
 from dpmigrate.runtime.messages import error_line, physical
 from dpmigrate.runtime.model_copy import NoDropout, copy_generator, isolated
 from dpmigrate.runtime.report_types import UNSUPPORTED, Check, Measurement
@@ -27,6 +28,8 @@ from dpmigrate.runtime.session import Recipe, Session
 
 NOT_HERE = ("private-loader", "logical-batches", "accounting")
 """Checks of what a training script does around its steps."""
+INPUT_FACTOR = 50.0
+"""What the inputs of an example are multiplied by that is to have a large gradient."""
 
 
 def watched(program: Callable[[], None], settings: RunSettings, seed: int) -> RunRecord:
@@ -145,7 +148,7 @@ class Made:
             yield Check(name, None, detail=detail)  # type: ignore[arg-type]
 
     def _sensitivity(self, made: Sequence[Check]) -> Iterator[Check]:
-        """Leave out and exchange examples, each time in a logical step of its own."""
+        """Leave out, exchange and replace examples, each time in a logical step of its own."""
         if "sensitivity" not in self.names or not self.own.engines[0].steps:
             return
         size = batch_size(self.batch)
@@ -161,6 +164,7 @@ class Made:
         apart = [(Kind.WITHOUT, i) for i in chosen] if size > 1 else []
         lists = [everything, *(changed_batch(everything, *pair) for pair in (*pairs, *apart))]
         batches = [take(self.batch, indices) for indices in lists]
+        batches += [with_a_stranger(self.batch, i) for i in chosen[:8]]
         # A batch with an example less would meet other dropout masks.
         with NoDropout():
             record = self._record(batches, max_physical, lr=0.0)
@@ -171,12 +175,17 @@ class Made:
         whole, *parts = values
         moves = [float((whole - v).norm()) / self.bound for v in parts[len(pairs) :]]
         # Without the only example nothing is left: the value itself is the move.
-        moves = moves or [float(whole.norm()) / self.bound]
-        removal = Removal(0, size, list(zip(chosen, moves, strict=True)))
+        without = moves[: len(apart)] or [float(whole.norm()) / self.bound]
+        removal = Removal(0, size, list(zip(chosen, without, strict=True)))
         if pairs:
             removal.coupling = max(gap_of(whole, parts[:3]), gap_of(whole, parts[3:6])) / self.bound
             removal.counted = gap_of(whole, parts[6:9]) / self.bound
-        yield verdicts.sensitivity(self.own, 0, {0: removal}, made)
+        check = verdicts.sensitivity(self.own, 0, {0: removal}, made)
+        yield check
+        if check.passed is not False or check.rule is None:
+            removal.replaced, removal.coupling, removal.counted = True, None, None
+            removal.replacements = list(zip(chosen, moves[len(apart) :], strict=False))
+            yield verdicts.sensitivity(self.own, 0, {0: removal}, made)
 
     def _noise(self) -> Iterator[Check]:
         if not self.names & {"noise-std", "noise-fresh", "reproducible"}:
@@ -191,6 +200,20 @@ class Made:
             yield from noise_verdicts.noise_std(first.engines[0], 0)
             yield from noise_verdicts.noise_fresh(first, other, 0)
         yield from noise_verdicts.reproducible(first.engines[0], again.engines[0], 0)
+
+
+def with_a_stranger(batch: Any, index: int) -> Any:
+    """The batch with another example in the place of one, its float inputs scaled up (not its target)."""
+    other = take(batch, changed_batch(list(range(batch_size(batch))), Kind.REPLACED, index))
+
+    def scaled(t: Tensor) -> Tensor:
+        factors = torch.ones_like(t)
+        factors[index] = INPUT_FACTOR
+        return t * factors if t.is_floating_point() else t
+
+    if isinstance(other, list | tuple):
+        return (*(map_tensors(part, scaled) for part in other[:-1]), other[-1])
+    return map_tensors(other, scaled)
 
 
 def splits(size: int, physical_batches: Sequence[int]) -> Iterator[tuple[int, int | None]]:

@@ -273,7 +273,28 @@ def noise_of_the_wrong_size_is_seen() -> None:
 def few_are_left_out_where_the_sums_are_right() -> None:
     report = quick(batch=m.batch_for(m.Mlp, size=70), checks=["sensitivity"])
     assert report.passed, str(report)
-    assert "2 of 70 tried" in report.checks[0].detail and "2 of 70 tried" in report.checks[1].detail
+    assert "2 of 70 tried" in report.checks[0].detail and "2 of 70 tried" in report.checks[2].detail
+
+
+def an_example_that_is_clipped_only_while_it_is_small_is_seen() -> None:
+    """No sum of the batch itself shows it, and none without an example."""
+
+    def step(model: Any, optimizer: Any, criterion: Any, batch: Any) -> None:
+        bound, optimizer.max_grad_norm = optimizer.max_grad_norm, 1e6 if batch[0].abs().max() > 2 else 1.0
+        optimizer.zero_grad(set_to_none=True)
+        criterion(model(batch[0]), batch[1]).backward()
+        optimizer.step()
+        optimizer.max_grad_norm = bound
+
+    x, y = m.batch_for(m.Mlp, size=12)
+    options = {
+        "modes": ["hooks"],
+        "max_grad_norm": 1.0,
+        "train_step": step,
+        "checks": [*PARITY, "sensitivity"],
+    }
+    report = quick(batch=(x / x.abs().max(), y), **options)
+    assert {c.name for c in report.failures} == {"sensitivity"}, str(report)
 
 
 def class_weights_make_hooks_depend_on_the_batch() -> None:
@@ -373,6 +394,7 @@ SCENARIOS: tuple[Callable[[], Any], ...] = (
     the_noise_generator_is_judged,
     noise_of_the_wrong_size_is_seen,
     few_are_left_out_where_the_sums_are_right,
+    an_example_that_is_clipped_only_while_it_is_small_is_seen,
     class_weights_make_hooks_depend_on_the_batch,
     bad_arguments_are_refused,
     a_failure_says_which_layer_and_examples,
